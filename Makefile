@@ -1,0 +1,183 @@
+# Builds the two plugins, tests and checks them, installs them. Variables set with ?= are yours.
+#
+#   make                  self-contained executables in plugins/bin, from the static libraries in .deps
+#   make LINK=shared      the same on the system's shared libraries, found with pkg-config
+#   make SANITIZE=address,undefined   into build/sanitize/bin, for the tests
+#
+# Everything built lies under build/ (one folder a kind of build) and plugins/bin/.
+
+VERSION = 1.0.0
+
+PREFIX ?= /usr/local
+CNIBINDIR ?= /opt/cni/bin
+DESTDIR ?=
+PKG_CONFIG ?= pkg-config
+CFLAGS ?= -O2 -g
+CPPFLAGS ?=
+LDFLAGS ?=
+WERROR ?=
+SANITIZE ?=
+FUZZ_SECONDS ?= 30
+
+# --- which build -------------------------------------------------------------------------------
+
+ifneq ($(SANITIZE),)
+LINK ?= shared
+endif
+LINK ?= $(if $(wildcard .deps/stamp),static,shared)
+O ?= build/$(if $(SANITIZE),sanitize,$(LINK))
+BINDIR ?= $(if $(SANITIZE),$(O)/bin,plugins/bin)
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+
+ifeq ($(filter static shared,$(LINK)),)
+$(error LINK is static or shared, not "$(LINK)")
+endif
+ifeq ($(LINK)-$(wildcard .deps/stamp),static-)
+$(error LINK=static needs the static libraries: run ./setup_dependencies.sh)
+endif
+
+# --- flags -------------------------------------------------------------------------------------
+
+override CPPFLAGS += -Iinclude -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DBUILD_LINK='"$(LINK)"'
+override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wformat=2 -Wundef -Wvla $(if $(WERROR),-Werror)
+
+# Hardening. FORTIFY hides from the sanitizers what they shall see.
+override CFLAGS += -fPIE -fstack-protector-strong -fstack-clash-protection
+override CFLAGS += -ffunction-sections -fdata-sections
+override CFLAGS += $(if $(filter x86_64 i686,$(MACHINE)),-fcf-protection)
+override CFLAGS += $(if $(filter aarch64,$(MACHINE)),-mbranch-protection=standard)
+override LDFLAGS += -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections -Wl,--as-needed
+ifeq ($(SANITIZE),)
+override CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+else
+override CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+endif
+
+ifeq ($(LINK),static)
+override CPPFLAGS += -I.deps/include -I.deps/include/cjson
+CJSON_LIBS = .deps/lib/libcjson.a
+PQ_LIBS = .deps/lib/libpq.a -lssl -lcrypto
+LINK_PLUGIN = -static-pie
+# What libpq does slowly or with more of OpenSSL than it needs: src/store/scram.c says why.
+PQ_WRAP = -Wl,--wrap=scram_SaltedPassword -Wl,--wrap=pg_strong_random
+else
+override CPPFLAGS += $(shell $(PKG_CONFIG) --cflags libpq libcjson)
+CJSON_LIBS = $(shell $(PKG_CONFIG) --libs libcjson)
+PQ_LIBS = $(shell $(PKG_CONFIG) --libs libpq)
+LINK_PLUGIN = -pie
+endif
+
+# --- sources: src/ROOM/*.c ---------------------------------------------------------------------
+
+objects = $(patsubst %.c,$(O)/%.o,$(foreach room,$(1),$(wildcard src/$(room)/*.c)))
+# A shared libpq keeps its own SCRAM.
+UNUSED = $(if $(filter shared,$(LINK)),$(O)/src/store/scram.o)
+NET_OBJECTS = $(call objects,base cni net)
+IPAM_OBJECTS = $(filter-out $(UNUSED),$(call objects,base cni ipam store))
+ALL_OBJECTS = $(call objects,base cni net ipam store)
+UNIT_TESTS = $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
+FUZZERS = $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/*.c))
+
+all: $(BINDIR)/status-cni $(BINDIR)/ipam-status-cni
+ifeq ($(LINK)-$(SANITIZE)-$(wildcard .deps/stamp),shared--)
+	@echo '*** There are no static libraries in .deps: this is the SHARED build.' >&2
+	@echo '*** ./setup_dependencies.sh prepares them, then "make" builds self-contained plugins.' >&2
+endif
+
+$(BINDIR)/status-cni: $(O)/src/status-cni.o $(NET_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LINK_PLUGIN) $(LDFLAGS) -o $@ $^ $(CJSON_LIBS)
+
+$(BINDIR)/ipam-status-cni: $(O)/src/ipam-status-cni.o $(IPAM_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LINK_PLUGIN) $(LDFLAGS) $(PQ_WRAP) -o $@ $^ $(CJSON_LIBS) $(PQ_LIBS)
+
+$(O)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# --- tests -------------------------------------------------------------------------------------
+
+# One program a source file; WRAP_x_test holds what x_test.c needs besides (-Wl,--wrap=...).
+$(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(ALL_OBJECTS)
+	$(CC) $(CFLAGS) -pie $(LDFLAGS) $(PQ_WRAP) $(WRAP_$(@F)) -o $@ $^ \
+		$(CJSON_LIBS) $(PQ_LIBS) -lcrypto -lcmocka
+
+unit-tests: $(UNIT_TESTS)
+
+check: all unit-tests
+	@failed=0; for t in $(UNIT_TESTS); do \
+		echo "# $$t"; CMOCKA_MESSAGE_OUTPUT=tap $$t || failed=1; \
+	done; exit $$failed
+
+check-db: all
+	@failed=0; for t in $(sort $(wildcard tests/db/*_test.py tests/e2e/*_test.py)); do \
+		echo "# $$t"; BINDIR=$(abspath $(BINDIR)) python3 $$t || failed=1; \
+	done; exit $$failed
+
+bench: all
+	tests/bench/run.sh
+
+# The parsers under a coverage-guided fuzzer, FUZZ_SECONDS each.
+fuzz:
+	$(MAKE) CC=clang LINK=shared SANITIZE=fuzzer-no-link,address,undefined O=build/fuzz run-fuzzers
+
+run-fuzzers: $(FUZZERS)
+	@for f in $(FUZZERS); do \
+		echo "# $$f"; mkdir -p $$f.corpus; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 $$f.corpus \
+			$(wildcard tests/fixtures) || exit 1; \
+	done
+
+$(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(ALL_OBJECTS)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(CJSON_LIBS) $(PQ_LIBS) -lcrypto
+
+# --- lint --------------------------------------------------------------------------------------
+
+C_FILES = $(wildcard src/*.c src/*/*.c tests/*/*.c)
+H_FILES = $(wildcard include/*/*.h tests/*/*.h)
+SH_FILES = $(wildcard *.sh */*.sh tests/*/*.sh examples/*/*.sh .ci/run)
+
+lint: lint-format lint-headers lint-tidy lint-cppcheck lint-shell
+
+lint-format:
+	clang-format --dry-run -Werror $(C_FILES) $(H_FILES)
+
+lint-headers:
+	@for h in $(H_FILES); do $(CC) $(CPPFLAGS) $(CFLAGS) -fsyntax-only -x c $$h || exit 1; done
+
+lint-tidy:
+	clang-tidy --quiet --warnings-as-errors='*' $(C_FILES) -- $(CPPFLAGS) -std=gnu11
+
+lint-cppcheck:
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
+		--inline-suppr -Iinclude -D_GNU_SOURCE $(C_FILES)
+
+lint-shell:
+	shellcheck $(SH_FILES)
+
+format:
+	clang-format -i $(C_FILES) $(H_FILES)
+
+# --- install, clean ----------------------------------------------------------------------------
+
+# A plugin may be running: each is written under another name and renamed into place.
+install: all
+	install -d $(DESTDIR)$(CNIBINDIR) $(DESTDIR)$(PREFIX)/share/ipam-status-cni/sql
+	for p in status-cni ipam-status-cni; do \
+		install -m 0755 $(BINDIR)/$$p $(DESTDIR)$(CNIBINDIR)/.$$p.new && \
+		mv -f $(DESTDIR)$(CNIBINDIR)/.$$p.new $(DESTDIR)$(CNIBINDIR)/$$p || exit 1; \
+	done
+	install -m 0644 sql/*.sql $(DESTDIR)$(PREFIX)/share/ipam-status-cni/sql
+	install -m 0755 sql/*.sh $(DESTDIR)$(PREFIX)/share/ipam-status-cni/sql
+
+clean:
+	rm -rf build plugins/bin
+
+.PHONY: all unit-tests check check-db bench fuzz run-fuzzers install clean format \
+	lint lint-format lint-headers lint-tidy lint-cppcheck lint-shell
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
