@@ -1,0 +1,29 @@
+/* IP addresses with or without a prefix length. */
+#ifndef BASE_IP_H
+#define BASE_IP_H
+
+#include <stdbool.h>
+
+#define IP_TEXT 64 /* room for any address with its prefix length */
+
+struct ip {
+	int family;              /* 4 or 6; 0: none */
+	unsigned char bytes[16]; /* network order; IPv4 uses the first four */
+	int prefix;              /* prefix length, -1 where the text had none */
+};
+
+/* "10.0.0.1", "10.0.0.1/24", "fd00::1/64": strict, no blanks, zones or leading zeros. */
+bool ip_parse(const char *text, struct ip *out);
+
+/* The canonical text; with the prefix length if `with_prefix` and there is one. Returns `buf`. */
+const char *ip_text(const struct ip *ip, bool with_prefix, char buf[IP_TEXT]);
+
+int ip_bits(const struct ip *ip);                                  /* 32 or 128 */
+bool ip_same_host(const struct ip *a, const struct ip *b);         /* prefix lengths aside */
+bool ip_in(const struct ip *host, const struct ip *net);           /* within net's prefix */
+int ip_compare(const struct ip *a, const struct ip *b);            /* by address; same family */
+struct ip ip_network(const struct ip *ip);                         /* host bits 0 */
+struct ip ip_last(const struct ip *ip);                            /* host bits 1 */
+struct ip ip_next(const struct ip *ip);                            /* plus one */
+
+#endif

@@ -1,0 +1,29 @@
+/* Release by scope: `scoped_free char *text = …;` frees it on every way out. */
+#ifndef BASE_SCOPE_H
+#define BASE_SCOPE_H
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static inline void scope_free(void *p)
+{
+	free(*(void **)p);
+}
+
+static inline void scope_close(const int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+static inline void scope_json(cJSON **j)
+{
+	cJSON_Delete(*j);
+}
+
+#define scoped_free  __attribute__((cleanup(scope_free)))
+#define scoped_close __attribute__((cleanup(scope_close)))
+#define scoped_json  __attribute__((cleanup(scope_json)))
+
+#endif
