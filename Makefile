@@ -42,14 +42,15 @@ override CPPFLAGS += -Iinclude -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DBUILD_LI
 override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
 	-Wmissing-prototypes -Wformat=2 -Wundef -Wvla $(if $(WERROR),-Werror)
 
-# Hardening. FORTIFY hides from the sanitizers what they shall see.
-override CFLAGS += -fPIE -fstack-protector-strong -fstack-clash-protection
-override CFLAGS += -ffunction-sections -fdata-sections
-override CFLAGS += $(if $(filter x86_64 i686,$(MACHINE)),-fcf-protection)
-override CFLAGS += $(if $(filter aarch64,$(MACHINE)),-mbranch-protection=standard)
+# Hardening, for the static libraries too. FORTIFY hides from the sanitizers what they shall see.
+FORTIFY = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+HARDEN = -fPIE -ffunction-sections -fdata-sections -fstack-protector-strong -fstack-clash-protection
+HARDEN += $(if $(filter x86_64 i686,$(MACHINE)),-fcf-protection)
+HARDEN += $(if $(filter aarch64,$(MACHINE)),-mbranch-protection=standard)
+override CFLAGS += $(HARDEN)
 override LDFLAGS += -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--gc-sections -Wl,--as-needed
 ifeq ($(SANITIZE),)
-override CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+override CPPFLAGS += $(FORTIFY)
 else
 override CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
@@ -96,6 +97,10 @@ $(BINDIR)/ipam-status-cni: $(O)/src/ipam-status-cni.o $(IPAM_OBJECTS)
 $(O)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# What setup_dependencies.sh compiles the static libraries with.
+library-cflags:
+	@echo -O2 $(HARDEN) $(FORTIFY)
 
 # --- tests -------------------------------------------------------------------------------------
 
@@ -175,7 +180,7 @@ install: all
 clean:
 	rm -rf build plugins/bin
 
-.PHONY: all unit-tests check check-db bench fuzz run-fuzzers install clean format \
+.PHONY: all library-cflags unit-tests check check-db bench fuzz run-fuzzers install clean format \
 	lint lint-format lint-headers lint-tidy lint-cppcheck lint-shell
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -1,0 +1,368 @@
+#!/bin/bash
+# Prepares a machine: packages by apt, static libraries in .deps, cnitool in plugins.
+#
+#   ./setup_dependencies.sh          what "make" and demo-scenarios need
+#   ./setup_dependencies.sh tests    and what the test run needs
+#
+# Works as root, or as a user with sudo (which is called for packages only). Run again, it does what is
+# missing; with nothing missing it ends at once. Without static libraries or cnitool the project
+# still works (a shared build; scripts that do the runtime's part), so those two failing is said loudly
+# and is no error. What apt, configure and the compiler say goes to .deps/setup.log.
+
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")"
+
+readonly CNITOOL=v1.3.1     # of github.com/containernetworking/cni
+readonly GO_MINOR=21        # cnitool needs Go 1.21
+readonly RECIPE=1           # a higher number makes everybody build the static libraries anew
+readonly LOG=.deps/setup.log
+
+BUILD_PACKAGES=(ca-certificates gcc libc6-dev make pkg-config dpkg-dev libssl-dev libpq-dev
+	libcjson-dev iproute2 iputils-ping python3 util-linux)
+TEST_PACKAGES=(libcmocka-dev clang clang-format clang-tidy cppcheck shellcheck pgbouncer)
+
+work=                       # everything unfinished lies here
+held=()                     # files that only exist while packages are installed
+updated=                    # yes: apt's lists are fresh
+
+say() {
+	printf 'setup [%3d s] %s\n' "$SECONDS" "$*"
+}
+
+loud() {
+	printf '*** %s\n' "$@" >&2
+}
+
+# Runs a command with its output in the log; when it fails, the end of that is shown.
+logged() {
+	if ! "$@" >"$work/out" 2>&1 9>&-; then
+		cat "$work/out" >>"$LOG"
+		loud "failed: $*" "the end of $LOG:"
+		tail -n 15 "$work/out" >&2
+		return 1
+	fi
+	cat "$work/out" >>"$LOG"
+}
+
+as_root() {
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo --preserve-env=DEBIAN_FRONTEND,http_proxy,https_proxy,no_proxy "$@"
+	else
+		loud "not root, and there is no sudo to run: $*"
+		return 1
+	fi
+}
+
+clean_up() {
+	[ ${#held[@]} -eq 0 ] || as_root rm -rf "${held[@]}"
+	[ -z "$work" ] || rm -rf "$work"
+}
+
+# One setup at a time. What an interrupted one left is removed.
+begin() {
+	mkdir -p .deps plugins
+	exec 9>.deps/lock
+	flock -w 1200 9 || { loud "another setup has been running for 20 minutes"; exit 1; }
+	rm -rf .deps/work.*
+	work=$(mktemp -d "$PWD/.deps/work.XXXXXX")
+	trap clean_up EXIT
+	trap 'exit 130' INT TERM HUP
+	: >"$LOG"
+}
+
+# --- packages ----------------------------------------------------------------------------------
+
+apt_get() {
+	logged as_root apt-get -q -y -o DPkg::Lock::Timeout=400 -o Acquire::Retries=3 "$@"
+}
+
+# Prints those of the packages that are not installed.
+missing() {
+	local installed package
+	installed=$(dpkg-query -W -f '${Package}=${db:Status-Status}\n' "$@" 2>/dev/null || true)
+	for package in "$@"; do
+		grep -qx -- "$package=installed" <<<"$installed" || printf '%s\n' "$package"
+	done
+}
+
+# Puts stdin into a root-owned file that clean_up removes, the folder too if it was made for it.
+hold() {
+	local mode=$1 file=$2 folder
+	folder=$(dirname "$file")
+	if [ -d "$folder" ]; then held+=("$file"); else held+=("$folder"); fi
+	as_root mkdir -p "$folder"
+	as_root tee "$file" >/dev/null
+	as_root chmod "$mode" "$file"
+}
+
+# PostgreSQL's package would make and start a cluster, pgbouncer's start a service: neither shall.
+hold_services() {
+	if [[ " $* " = *" postgresql "* ]]; then
+		hold 644 /etc/postgresql-common/createcluster.d/ipam-status-cni.conf \
+			<<<'create_main_cluster = false'
+	fi
+	if [[ " $* " = *" pgbouncer "* ]] && [ ! -e /usr/sbin/policy-rc.d ]; then
+		hold 755 /usr/sbin/policy-rc.d \
+			<<<$'#!/bin/sh\ncase $1 in pgbouncer*) exit 101 ;; esac\nexit 0'
+	fi
+}
+
+install_packages() {
+	local list
+	mapfile -t list < <(missing "$@")
+	[ ${#list[@]} -gt 0 ] || return 0
+	say "packages: ${list[*]}"
+	[ -n "$updated" ] || apt_get update
+	updated=yes
+	hold_services "${list[@]}"
+	apt_get install --no-install-recommends "${list[@]}"
+	if [[ " ${list[*]} " = *" pgbouncer "* ]]; then
+		say "pgbouncer's service is disabled: only the program is used"
+		logged as_root update-rc.d pgbouncer disable
+	fi
+}
+
+all_packages() {
+	local list=("${BUILD_PACKAGES[@]}")
+	if ! command -v apt-get >/dev/null; then
+		loud "there is no apt here: install the equivalent of" "${list[*]} postgresql"
+		exit 1
+	fi
+	compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || list+=(postgresql)
+	[ "$1" != tests ] || list+=("${TEST_PACKAGES[@]}")
+	install_packages "${list[@]}"
+	# The sanitizers' part of clang has its version in its name.
+	[ "$1" != tests ] || install_packages "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
+}
+
+# The plugins name a host by its machine id. Bare chroots and images come without one.
+machine_id() {
+	! grep -qsxE '[0-9a-f]{32}' /etc/machine-id || return 0
+	install_packages dbus-bin
+	say "this machine has no machine id: making /etc/machine-id, as the dbus package does"
+	as_root rm -f /etc/machine-id
+	as_root dbus-uuidgen --ensure=/etc/machine-id
+}
+
+# --- apt with other entries --------------------------------------------------------------------
+#
+# Source packages and backports need entries that a machine may not have. They are derived from those
+# that it has (so mirrors, options and keyrings are its own) in a folder that goes away again, with
+# lists of its own: the machine's configuration stays as it is.
+
+# The one-line entry on stdin, as a source entry.
+source_list() {
+	sed -nE 's/^[[:space:]]*deb[[:space:]]/deb-src /p'
+}
+
+# The deb822 entries on stdin, as source entries.
+source_sources() {
+	sed -E 's/^types:.*/Types: deb-src/I'
+}
+
+# The entries of the distribution's main suite, as entries of its backports.
+backports_list() {
+	sed -nE "s/^([[:space:]]*deb[[:space:]].*[[:space:]])$CODENAME([[:space:]].*\bmain\b.*)/\1$CODENAME-backports\2/p"
+}
+
+backports_sources() {
+	awk -v RS= -v suite="$CODENAME" '{
+		keep = 0; out = ""
+		lines = split($0, line, "\n")
+		for (i = 1; i <= lines; i++) {
+			if (tolower(line[i]) ~ /^suites:/ && (line[i] " ") ~ ("[ \t]" suite "[ \t]")) {
+				keep = 1
+				line[i] = "Suites: " suite "-backports"
+			}
+			out = out line[i] "\n"
+		}
+		if (keep && out ~ /\n[Cc]omponents:[^\n]*[ \t]main/)
+			print out
+	}'
+}
+
+# Makes such a folder; $1 is source or backports. Sets the array apt to the options that use it.
+private_apt() {
+	local list parts file kind count=0 dir=$work/apt-$1
+	eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
+	mkdir -p "$dir"/{parts,lists/partial,cache/archives/partial}
+	for file in "$list" "$parts"/*.list "$parts"/*.sources; do
+		[ -f "$file" ] || continue
+		kind=${file##*.}
+		count=$((count + 1))
+		"$1_$kind" <"$file" >"$dir/parts/entries-$count.$kind"
+	done
+	apt=(-o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$dir/parts"
+		-o Dir::State::lists="$dir/lists" -o Dir::Cache="$dir/cache" -o APT::Sandbox::User=root)
+	# One entry of several out of reach is no reason to stop: what counts is what was found.
+	apt-get -q -o Acquire::Retries=3 "${apt[@]}" update >>"$LOG" 2>&1 || true
+}
+
+# --- static libraries --------------------------------------------------------------------------
+
+# Versions of the source of package $1: what is installed, then what apt lists, newest first. The newest
+# security version may be listed and not served.
+source_versions() {
+	{
+		dpkg-query -W -f '${source:Version}\n' "$1"
+		apt-cache "${apt[@]}" --only-source showsrc "$(source_name "$1")" 2>/dev/null |
+			sed -n 's/^Version: //p' | sort -rV
+	} | awk '!seen[$0]++'
+}
+
+source_name() {
+	dpkg-query -W -f '${source:Package}' "$1"
+}
+
+# Unpacks the source of the installed package $1 into $work/$1/; apt checks signatures.
+get_source() {
+	local version
+	mkdir "$work/$1"
+	for version in $(source_versions "$1"); do
+		if (cd "$work/$1" && apt-get -q "${apt[@]}" source "$(source_name "$1")=$version") \
+			>>"$LOG" 2>&1; then
+			say "source of $1: $(source_name "$1") $version"
+			return 0
+		fi
+		say "source of $1: $version is not to be had"
+	done
+	return 1
+}
+
+# libpq with OpenSSL and nothing else, in one archive. It looks for the system-wide service file where the
+# distribution's libpq does. PostgreSQL's own hashes take the place of those that go through OpenSSL, which
+# is then not initialised unless TLS is used.
+build_libpq() {
+	local src=$1 name
+	mkdir "$work/pg" && cd "$work/pg"
+	"$src/configure" CFLAGS="$CFLAGS" --prefix=/usr --sysconfdir="$(pg_config --sysconfdir)" \
+		--with-ssl=openssl --without-readline --without-zlib --without-icu \
+		--without-gssapi --without-ldap
+	make -j"$(nproc)" -C src/backend generated-headers
+	make -j"$(nproc)" -C src/common libpgcommon_shlib.a
+	make -j"$(nproc)" -C src/port libpgport_shlib.a
+	make -j"$(nproc)" -C src/interfaces/libpq libpq.a
+	rm src/common/{cryptohash,hmac}_openssl_shlib.o
+	for name in cryptohash hmac md5 sha1 sha2; do
+		# shellcheck disable=SC2086 # flags are words
+		cc $CFLAGS -DFRONTEND -Isrc/include -I"$src/src/include" -c "$src/src/common/$name.c" \
+			-o "src/common/${name}_shlib.o"
+	done
+	ar rcs "$work/new/lib/libpq.a" src/interfaces/libpq/*.o src/common/*_shlib.o src/port/*_shlib.o
+	cp "$src"/src/interfaces/libpq/libpq-fe.h "$src"/src/include/postgres_ext.h \
+		src/include/pg_config.h src/include/pg_config_ext.h "$work/new/include"
+}
+
+build_cjson() {
+	# shellcheck disable=SC2086 # flags are words
+	cc $CFLAGS -c "$1/cJSON.c" -o "$work/cJSON.o"
+	ar rcs "$work/new/lib/libcjson.a" "$work/cJSON.o"
+	mkdir -p "$work/new/include/cjson"
+	cp "$1/cJSON.h" "$work/new/include/cjson"
+}
+
+build_libraries() {
+	local apt CFLAGS
+	CFLAGS=$(make -s library-cflags) || return 1
+	private_apt source
+	get_source libpq-dev && get_source libcjson-dev || return 1
+	mkdir -p "$work"/new/{lib,include}
+	say "compiling libpq and cJSON"
+	export -f build_libpq build_cjson
+	export work CFLAGS
+	# In a shell of their own, so that the first command that fails ends them.
+	logged bash -euc 'build_cjson "$@"' - "$work"/libcjson-dev/*/ || return 1
+	logged bash -euc 'build_libpq "$@"' - "$work"/libpq-dev/*/ || return 1
+	rm -rf .deps/stamp .deps/lib .deps/include
+	mv "$work/new/lib" "$work/new/include" .deps
+}
+
+# The stamp comes last, so that an interrupted setup starts over. It holds what the libraries were built
+# for: an update of the distribution's makes them anew.
+static_libraries() {
+	local wanted
+	wanted="recipe $RECIPE, $(dpkg-query -W -f '${Package} ${Version}, ' libpq-dev libcjson-dev libssl-dev)"
+	[ "$wanted" != "$(cat .deps/stamp 2>/dev/null)" ] || return 0
+	say "static libraries in .deps (once, about a minute)"
+	if build_libraries; then
+		printf '%s\n' "$wanted" >"$work/stamp"
+		mv "$work/stamp" .deps/stamp
+	elif [ -e .deps/stamp ]; then
+		loud "The static libraries could not be made anew ($LOG says why): the old ones stay."
+	else
+		loud "NO STATIC LIBRARIES ($LOG says why): make builds on the system's SHARED libraries." \
+			"Such plugins work on this machine, start several times slower, and cannot be copied elsewhere."
+	fi
+}
+
+# --- cnitool -----------------------------------------------------------------------------------
+
+# Prints the first go that is new enough.
+find_go() {
+	local go minor
+	for go in "$(command -v go || true)" /usr/local/go/bin/go /usr/lib/go-*/bin/go; do
+		[ -x "$go" ] || continue
+		minor=$(GOTOOLCHAIN=local "$go" env GOVERSION 2>/dev/null | sed -nE 's/^go1\.([0-9]+).*/\1/p')
+		if [ "${minor:-0}" -ge "$GO_MINOR" ]; then
+			printf '%s\n' "$go"
+			return 0
+		fi
+	done
+	return 1
+}
+
+# The newest Go that apt (with the given options) offers, if it is new enough: a package that stands beside
+# an older "go", which stays what it is.
+newest_go_package() {
+	local minor
+	minor=$(apt-cache "$@" search --names-only '^golang-1\.[0-9]+-go$' |
+		sed -nE 's/^golang-1\.([0-9]+)-go .*/\1/p' | sort -n | tail -n 1)
+	[ "${minor:-0}" -ge "$GO_MINOR" ] && printf 'golang-1.%s-go\n' "$minor"
+}
+
+install_go() {
+	local package apt=() CODENAME
+	[ -n "$updated" ] || apt_get update || return 1
+	updated=yes
+	CODENAME=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+	if ! package=$(newest_go_package) && [ -n "$CODENAME" ]; then
+		say "cnitool needs Go 1.$GO_MINOR, which $CODENAME does not have: looking in $CODENAME-backports"
+		private_apt backports
+		package=$(newest_go_package "${apt[@]}") || return 1
+	fi
+	say "package: $package, to build cnitool (apt's own list of sources stays as it is)"
+	apt_get "${apt[@]}" install --no-install-recommends "$package"
+}
+
+build_cnitool() {
+	local go
+	go=$(find_go) || { install_go && go=$(find_go); } || return 1
+	say "cnitool $CNITOOL with $("$go" env GOVERSION)"
+	GOTOOLCHAIN=local GOBIN=$work CGO_ENABLED=0 logged timeout 900 "$go" install \
+		"github.com/containernetworking/cni/cnitool@$CNITOOL" || return 1
+	mv -f "$work/cnitool" plugins/cnitool
+}
+
+# Go writes the module's version into what it builds.
+cnitool() {
+	! grep -qsaF "containernetworking/cni"$'\t'"$CNITOOL" plugins/cnitool || return 0
+	build_cnitool || loud "NO CNITOOL ($LOG says why): the scripts do the runtime's part themselves."
+}
+
+main() {
+	export DEBIAN_FRONTEND=noninteractive
+	case "$#${1:-}" in
+	0 | 1tests) ;;
+	*) loud "usage: $0 [tests]"; exit 2 ;;
+	esac
+	begin
+	all_packages "${1:-}"
+	machine_id
+	static_libraries
+	cnitool
+	say "done"
+}
+
+main "$@"
