@@ -1,0 +1,73 @@
+"""A private pgbouncer in transaction mode before a pg.Server: two server connections, by TCP and by Unix socket."""
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import pg
+
+INI = '''[databases]
+ipam = host={server.dir} port={server.port} dbname=ipam
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir = {dir}
+unix_socket_mode = 0777
+auth_type = scram-sha-256
+auth_file = {dir}/users
+pool_mode = transaction
+default_pool_size = {size}
+max_client_conn = 500
+server_login_retry = 1
+logfile = {dir}/log
+'''
+
+
+def available():
+    """Where pgbouncer is, or None."""
+    return shutil.which('pgbouncer') or shutil.which('pgbouncer', path='/usr/sbin:/usr/local/sbin')
+
+
+class Pooler:
+    """host and port for TCP, dir and the same port for the socket. Ends with the with block or the process."""
+
+    def __init__(self, server, size=2):
+        self.dir, self.host, self.port = pg.owned_tempdir('ipam-pooler.'), '127.0.0.1', pg.free_port()
+        atexit.register(self.close)
+        self._write('users', f'"cni" "{server.password}"\n')
+        self._write('pgbouncer.ini', INI.format(server=server, port=self.port, dir=self.dir, size=size))
+        self.password = server.password
+        self.process = subprocess.Popen([available(), '-q', f'{self.dir}/pgbouncer.ini'], cwd='/',
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, **pg.as_postgres())
+        self._wait()
+
+    def _write(self, name, text):
+        with open(os.path.join(self.dir, name), 'w', encoding='utf-8') as f:
+            f.write(text)
+
+    def _wait(self):
+        end = time.monotonic() + 10
+        while time.monotonic() < end and self.process.poll() is None:
+            with socket.socket() as s:
+                if s.connect_ex((self.host, self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise RuntimeError('pgbouncer does not start')
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Ends it and removes its folder."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(10)
+        shutil.rmtree(self.dir, ignore_errors=True)
+        atexit.unregister(self.close)
