@@ -44,7 +44,7 @@ enum limit_ready limit_look(const struct limit *l);
  */
 int limit_listen(void);
 
-/* "the deadline of 2.0 s has passed" or "nobody waits for the answer any more": why a wait ended. */
+/* "the deadline has passed" or "nobody waits for the answer any more": why a wait ended. */
 const char *limit_why(enum limit_ready r);
 
 #endif

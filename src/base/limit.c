@@ -1,0 +1,157 @@
+#include "base/limit.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECOND INT64_C(1000000000)
+#define MILLISECOND INT64_C(1000000)
+#define LONGEST 1e8 /* seconds: far beyond any time-out, far from overflow */
+
+int64_t limit_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+static int64_t nanoseconds(double seconds)
+{
+	if (!(seconds > 0))
+		return 0;
+	return (int64_t)((seconds < LONGEST ? seconds : LONGEST) * 1e9);
+}
+
+struct limit limit_in(double seconds)
+{
+	return (struct limit){
+		.end = limit_now() + nanoseconds(seconds), .reader = -1, .told = -1
+	};
+}
+
+struct limit limit_part(const struct limit *l, double seconds)
+{
+	struct limit part = *l;
+	int64_t end = limit_now() + nanoseconds(seconds);
+
+	if (end < part.end)
+		part.end = end;
+	return part;
+}
+
+double limit_left(const struct limit *l)
+{
+	int64_t left = l->end - limit_now();
+
+	return left > 0 ? (double)left / 1e9 : 0;
+}
+
+/* poll's time-out: rounded up, so that a wait does not end just before its deadline. */
+static int milliseconds_left(const struct limit *l)
+{
+	int64_t left = l->end - limit_now();
+
+	if (left <= 0)
+		return 0;
+	left = (left + MILLISECOND - 1) / MILLISECOND;
+	return left < INT_MAX ? (int)left : INT_MAX;
+}
+
+/*
+ * The descriptor whose reader can go away. A terminal that hung up and a file have none that would
+ * wait for the answer; polled, the terminal would end every wait at once.
+ */
+static int with_reader(int fd)
+{
+	struct stat st;
+
+	if (fd < 0 || (fstat(fd, &st) == 0 && !S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode)))
+		return -1;
+	return fd;
+}
+
+/* One poll of at most `ms`. LIMIT_EXPIRED: nothing has happened. */
+static enum limit_ready look_at(const struct limit *l, int fd, short events, int ms)
+{
+	struct pollfd fds[] = {
+		{ .fd = fd, .events = events },
+		{ .fd = with_reader(l->reader) },
+		{ .fd = l->told, .events = POLLIN },
+	};
+
+	if (poll(fds, sizeof(fds) / sizeof(fds[0]), ms) <= 0)
+		return LIMIT_EXPIRED;
+	if (fds[0].revents)
+		return LIMIT_READY;
+	return fds[1].revents || fds[2].revents ? LIMIT_ABANDONED : LIMIT_EXPIRED;
+}
+
+enum limit_ready limit_wait(const struct limit *l, int fd, short events)
+{
+	for (;;) {
+		int ms = milliseconds_left(l);
+		enum limit_ready r = look_at(l, fd, events, ms);
+
+		if (r != LIMIT_EXPIRED || ms == 0)
+			return r;
+	}
+}
+
+enum limit_ready limit_look(const struct limit *l)
+{
+	if (look_at(l, -1, 0, 0) == LIMIT_ABANDONED)
+		return LIMIT_ABANDONED;
+	return limit_now() < l->end ? LIMIT_READY : LIMIT_EXPIRED;
+}
+
+/* Static because a signal handler gets no argument of ours. */
+static int told_by_signal = -1;
+
+static void on_signal(int signal)
+{
+	int saved = errno;
+	uint64_t one = 1;
+
+	(void)signal;
+	if (write(told_by_signal, &one, sizeof(one)) < 0)
+		errno = saved; /* its counter is full: it is readable already */
+	errno = saved;
+}
+
+int limit_listen(void)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	sigset_t ours;
+
+	if (told_by_signal < 0)
+		told_by_signal = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (told_by_signal < 0)
+		return -1;
+	sigemptyset(&action.sa_mask);
+	sigemptyset(&ours);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		sigaction(signals[i], &action, NULL);
+		sigaddset(&ours, signals[i]);
+	}
+	/* The parent may have left them blocked. */
+	sigprocmask(SIG_UNBLOCK, &ours, NULL);
+	return told_by_signal;
+}
+
+const char *limit_why(enum limit_ready r)
+{
+	switch (r) {
+	case LIMIT_READY: return "ready";
+	case LIMIT_EXPIRED: return "the deadline has passed";
+	case LIMIT_ABANDONED: return "nobody waits for the answer any more";
+	}
+	return "unknown";
+}

@@ -1,0 +1,147 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/limit.h"
+#include "base/put.h"
+#include "base/utf8.h"
+
+#define LINE PIPE_BUF /* a pipe takes that much in one piece */
+#define PATIENCE 1.0  /* seconds for a stderr that nobody reads */
+
+static const char *const names[] = { "error", "warning", "info", "debug" };
+
+int log_level_of(const char *name)
+{
+	for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++) {
+		if (strcmp(names[i], name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+void log_close(struct log *l)
+{
+	if (l->file >= 0)
+		close(l->file);
+	l->file = -1;
+}
+
+void log_open(struct log *l, const char *path)
+{
+	/* Without O_NONBLOCK a FIFO that nobody reads would hang. */
+	int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+
+	log_close(l);
+	l->file = open(path, flags, 0600);
+	if (l->file < 0)
+		log_line(l, LOG_WARNING, "cannot open the log file \"%s\": %s", path,
+			strerror(errno));
+}
+
+/* `2024-05-29T19:22:19.046838026+02:00 [info] `; returns its length. */
+static size_t stamp(char *to, size_t size, enum log_level level)
+{
+	struct timespec now;
+	struct tm tm;
+	char date[32];
+	char zone[8];
+	int n;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (!localtime_r(&now.tv_sec, &tm))
+		memset(&tm, 0, sizeof(tm));
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	strftime(zone, sizeof(zone), "%z", &tm);
+	n = snprintf(
+		to, size, "%s.%09ld%.3s:%s [%s] ", date, now.tv_nsec, zone, zone + 3, names[level]);
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* The printable form of the character at `from`, of `len` bytes (0: an invalid byte). */
+static size_t printable(char to[8], const char *from, size_t len)
+{
+	unsigned char c = (unsigned char)*from;
+
+	if (len > 0 && !utf8_control(from, len)) {
+		memcpy(to, from, len);
+		return len;
+	}
+	if (c == '\n' || c == '\t' || c == '\r')
+		return (size_t)snprintf(to, 8, "\\%c", c == '\n' ? 'n' : c == '\t' ? 't' : 'r');
+	if (len == 2)
+		return (size_t)snprintf(to, 8, "\\u%04x", (unsigned char)from[1]);
+	return (size_t)snprintf(to, 8, "\\x%02x", c);
+}
+
+/* Appends text to the line at `at`, without control characters; ends early where it is full. */
+static size_t append(char line[LINE], size_t at, const char *text)
+{
+	size_t left = strlen(text);
+
+	while (left > 0) {
+		size_t len = utf8_char(text, left);
+		char form[8];
+		size_t n = printable(form, text, len);
+
+		if (at + n + 1 > LINE)
+			break;
+		memcpy(line + at, form, n);
+		at += n;
+		text += len ? len : 1;
+		left -= len ? len : 1;
+	}
+	return at;
+}
+
+static void put_err(struct log *l, const char *line, size_t len)
+{
+	struct limit moment = limit_in(PATIENCE);
+
+	if (l->err >= 0 && put_all(&moment, l->err, line, len) < 0)
+		l->err = -1;
+}
+
+static void put_file(struct log *l, const char *line, size_t len)
+{
+	ssize_t n;
+
+	if (l->file < 0)
+		return;
+	do {
+		n = write(l->file, line, len);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN) {
+		int why = errno;
+
+		log_close(l);
+		log_line(l, LOG_WARNING, "cannot write the log file: %s", strerror(why));
+	}
+}
+
+void log_line(struct log *l, enum log_level level, const char *fmt, ...)
+{
+	char text[LINE];
+	char line[LINE];
+	size_t len;
+	va_list args;
+
+	if (level > l->level)
+		return;
+	va_start(args, fmt);
+	if (vsnprintf(text, sizeof(text), fmt, args) >= (int)sizeof(text))
+		utf8_whole(text, sizeof(text) - 1);
+	va_end(args);
+	len = append(line, stamp(line, sizeof(line), level), text);
+	line[len++] = '\n';
+	put_err(l, line, len);
+	put_file(l, line, len);
+}
