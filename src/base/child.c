@@ -1,0 +1,295 @@
+/*
+ * A child's stdin is a file in memory, its stdout a pipe. So there is one direction to wait for, no
+ * SIGPIPE, and at most four descriptors above the usual three and the limit's.
+ *
+ * A child has ended when it is a zombie, not when its stdout is closed: it may close that early,
+ * and what it has started may hold it open. Its group is killed before it is reaped, while nobody
+ * else can have its number.
+ */
+#include "base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/scope.h"
+
+#define BUSY_SECONDS 1.0   /* "text file busy" is tried again so long */
+#define TERM_SECONDS 0.9   /* between SIGTERM and SIGKILL */
+#define REAP_SECONDS 1.0   /* between SIGKILL and giving up: the kernel may hold a process */
+#define SLICE_SECONDS 0.02 /* between two looks at what no descriptor tells */
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 8U
+#endif
+
+struct running {
+	pid_t pid;
+	int exits;  /* becomes readable when it exits; -1 on an older kernel, or without descriptors
+		     */
+	int output; /* the pipe's end that is ours */
+	size_t room;
+	size_t most;
+	struct limit limit;
+	struct child_outcome *out;
+};
+
+/* The file in memory that a child reads; -1: errno is set. Kernels before 6.3 do not know the seal,
+ * and later ones can be set to want it. */
+static int input_file(const char *input, size_t len)
+{
+	scoped_close int fd = memfd_create("stdin", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("stdin", MFD_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	for (size_t done = 0; done < len;) {
+		ssize_t n = pwrite(fd, input + done, len - done, (off_t)done);
+
+		if (n < 0 && errno != EINTR)
+			return -1;
+		done += n > 0 ? (size_t)n : 0;
+	}
+	int file = fd;
+
+	fd = -1;
+	return file;
+}
+
+/*
+ * In the child, whose memory is still its parent's: only system calls. No descriptor but 0, 1 and 2
+ * goes over, also none that we were given ourselves. Handlers end with exec, but none may run
+ * before. -1: errno is set.
+ */
+static int enter(const struct child *c, int in, int out, pid_t parent, const sigset_t *mask)
+{
+	static const int signals[] = { SIGPIPE, SIGTERM, SIGINT, SIGHUP };
+	const struct sigaction usual = { .sa_handler = SIG_DFL };
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], &usual, NULL);
+	if (setpgid(0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
+		return -1;
+	if (getppid() != parent) /* it died before it could be watched */
+		_exit(127);
+	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(c->err, 2) < 0)
+		return -1;
+#ifdef SYS_close_range
+	syscall(SYS_close_range, 3U, UINT_MAX, 0U);
+#endif
+	return sigprocmask(SIG_SETMASK, mask, NULL);
+}
+
+/* Starts the child; 0: errno is set. The parent stands still until exec, so the child is in its own
+ * group when this returns. */
+static pid_t start_once(const struct child *c, int in, int out)
+{
+	char *const argv[] = { (char *)(uintptr_t)c->path, NULL };
+	const pid_t parent = getpid();
+	volatile int failed = 0;
+	sigset_t all, mask;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &mask);
+	pid = vfork(); /* copying nothing, it takes half of fork's time */
+	if (pid == 0) {
+		if (enter(c, in, out, parent, &mask) == 0)
+			execve(c->path, argv, c->env);
+		failed = errno;
+		_exit(127);
+	}
+	if (pid < 0)
+		failed = errno;
+	else if (failed)
+		waitpid(pid, NULL, 0); /* it has ended already */
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	errno = failed;
+	return failed ? 0 : pid;
+}
+
+static pid_t start_patiently(const struct child *c, int in, int out)
+{
+	struct limit busy = limit_in(BUSY_SECONDS);
+
+	busy.reader = c->watch->reader;
+	busy.told = c->watch->told;
+	for (;;) {
+		pid_t pid = start_once(c, in, out);
+
+		if (pid || errno != ETXTBSY)
+			return pid;
+		struct limit pause = limit_part(&busy, SLICE_SECONDS);
+
+		if (limit_wait(&pause, -1, 0) == LIMIT_ABANDONED || limit_left(&busy) <= 0) {
+			errno = ETXTBSY;
+			return 0;
+		}
+	}
+}
+
+static int start(const struct child *c, struct running *r, struct err *e)
+{
+	int ends[2];
+	scoped_close int in = input_file(c->input, c->input_len);
+
+	if (in < 0)
+		return err_set(
+			e, CNI_IO, "cannot keep the input of %s: %s", c->path, strerror(errno));
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_set(
+			e, CNI_IO, "cannot make a pipe for %s: %s", c->path, strerror(errno));
+	scoped_close int ours = ends[0];
+	scoped_close int theirs = ends[1];
+
+	signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would lose the exit status */
+	r->pid = start_patiently(c, in, theirs);
+	if (!r->pid)
+		return err_set(e, CNI_IO, "cannot run %s: %s", c->path, strerror(errno));
+	r->output = ours;
+	ours = -1;
+	return 0;
+}
+
+static int exit_descriptor(pid_t pid)
+{
+#ifdef SYS_pidfd_open
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+#else
+	return -1;
+#endif
+}
+
+static bool has_exited(pid_t pid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == pid;
+}
+
+/* Takes what the pipe holds. false: its end, or too much. */
+static bool take(struct running *r)
+{
+	struct child_outcome *out = r->out;
+
+	if (out->len + 1 >= r->room) {
+		size_t room = r->room ? 2 * r->room : 8192;
+		char *more = realloc(out->output, room);
+
+		if (!more) {
+			out->end = CHILD_FLOODED;
+			return false;
+		}
+		out->output = more;
+		r->room = room;
+	}
+	ssize_t n = read(r->output, out->output + out->len, r->room - out->len - 1);
+
+	if (n < 0)
+		return errno == EINTR;
+	out->len += (size_t)n;
+	out->output[out->len] = '\0';
+	if (out->len > r->most)
+		out->end = CHILD_FLOODED;
+	return n > 0 && out->end != CHILD_FLOODED;
+}
+
+/* Reads until the output's end, or the child's where somebody else holds the pipe open. */
+static enum limit_ready collect(struct running *r)
+{
+	bool gone = false;
+
+	for (;;) {
+		struct limit part = limit_part(&r->limit, gone ? 0 : SLICE_SECONDS);
+		enum limit_ready ready = limit_wait(&part, r->output, POLLIN);
+
+		if (ready == LIMIT_READY && take(r))
+			continue;
+		if (ready != LIMIT_EXPIRED || gone)
+			return ready == LIMIT_ABANDONED ? ready : LIMIT_READY;
+		if (limit_left(&r->limit) <= 0)
+			return LIMIT_EXPIRED;
+		gone = has_exited(r->pid);
+	}
+}
+
+static enum limit_ready wait_exit(const struct running *r, const struct limit *l)
+{
+	while (!has_exited(r->pid)) {
+		struct limit part = limit_part(l, SLICE_SECONDS);
+
+		if (limit_wait(&part, r->exits, POLLIN) == LIMIT_ABANDONED)
+			return LIMIT_ABANDONED;
+		if (limit_left(l) <= 0)
+			return has_exited(r->pid) ? LIMIT_READY : LIMIT_EXPIRED;
+	}
+	return LIMIT_READY;
+}
+
+static void listen_to(struct running *r)
+{
+	struct child_outcome *out = r->out;
+	enum limit_ready ready = collect(r);
+
+	if (out->end == CHILD_FLOODED)
+		return;
+	if (ready == LIMIT_READY)
+		ready = wait_exit(r, &r->limit);
+	if (ready == LIMIT_EXPIRED)
+		out->end = CHILD_EXPIRED;
+	else if (ready == LIMIT_ABANDONED)
+		out->end = CHILD_ABANDONED;
+}
+
+/* Ends the child and its group, and reaps it. */
+static void finish(const struct running *r)
+{
+	struct limit unwatched = limit_in(TERM_SECONDS);
+	siginfo_t info = { 0 };
+
+	if (r->out->end == CHILD_ABANDONED) {
+		kill(-r->pid, SIGTERM);
+		wait_exit(r, &unwatched);
+	}
+	kill(-r->pid, SIGKILL);
+	unwatched = limit_in(REAP_SECONDS);
+	wait_exit(r, &unwatched);
+	waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG);
+	if (r->out->end == CHILD_EXITED) {
+		r->out->end = info.si_code == CLD_EXITED ? CHILD_EXITED : CHILD_SIGNALED;
+		r->out->status = info.si_status;
+	}
+}
+
+int child_run(const struct child *c, struct child_outcome *out, struct err *e)
+{
+	struct running r = { .most = c->most, .out = out };
+
+	*out = (struct child_outcome){ .end = CHILD_EXITED };
+	if (start(c, &r, e) < 0)
+		return -1;
+	scoped_close int output = r.output;
+	scoped_close int exits = exit_descriptor(r.pid);
+
+	(void)output;
+	r.exits = exits;
+	out->started = limit_now();
+	r.limit = limit_in(c->seconds);
+	r.limit.reader = c->watch->reader;
+	r.limit.told = c->watch->told;
+	listen_to(&r);
+	finish(&r);
+	return 0;
+}
