@@ -22,8 +22,17 @@ static inline void scope_json(cJSON **j)
 	cJSON_Delete(*j);
 }
 
-#define scoped_free  __attribute__((cleanup(scope_free)))
+/* Takes a descriptor out of its scope, for somebody else to close. */
+static inline int scope_take(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
+#define scoped_free __attribute__((cleanup(scope_free)))
 #define scoped_close __attribute__((cleanup(scope_close)))
-#define scoped_json  __attribute__((cleanup(scope_json)))
+#define scoped_json __attribute__((cleanup(scope_json)))
 
 #endif
