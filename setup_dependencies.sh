@@ -18,7 +18,7 @@ readonly RECIPE=1           # a higher number makes everybody build the static l
 readonly LOG=.deps/setup.log
 
 BUILD_PACKAGES=(ca-certificates gcc libc6-dev make pkg-config dpkg-dev libssl-dev libpq-dev
-	libcjson-dev iproute2 iputils-ping python3 util-linux)
+	libcjson-dev iproute2 iputils-ping jq python3 util-linux)
 TEST_PACKAGES=(libcmocka-dev clang clang-format clang-tidy cppcheck shellcheck pgbouncer)
 
 work=                       # everything unfinished lies here
