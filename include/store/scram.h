@@ -12,8 +12,9 @@ enum {
 };
 
 /*
- * PBKDF2 with HMAC-SHA-256 and one block of output (RFC 8018; Hi() of RFC 5802). False if the rounds
- * are not between 1 and SCRAM_ROUNDS_MAX: they are the server's word, and no wait is without an end.
+ * PBKDF2 with HMAC-SHA-256 and one block of output (RFC 8018; Hi() of RFC 5802). False if the
+ * rounds are not between 1 and SCRAM_ROUNDS_MAX: they are the server's word, and no wait is without
+ * an end.
  */
 bool scram_hi(const char *password, const void *salt, size_t salt_len, int rounds,
 	uint8_t key[SCRAM_KEY_BYTES]);

@@ -1,14 +1,15 @@
 /*
- * Two functions of libpq at a fraction of their cost, for the static build. Most of the time that a client
- * needs for logging in goes into SCRAM's 4096 rounds and into starting OpenSSL. libpq does each round with
- * a new HMAC through OpenSSL's top layer; here the key goes into the hash state once, and a round is the two
- * compressions that are left. Random numbers come from the kernel, so that OpenSSL is not started at all
- * unless TLS is used.
+ * Two functions of libpq at a fraction of their cost, for the static build. Most of the time that a
+ * client needs for logging in goes into SCRAM's 4096 rounds and into starting OpenSSL. libpq does
+ * each round with a new HMAC through OpenSSL's top layer; here the key goes into the hash state
+ * once, and a round is the two compressions that are left. Random numbers come from the kernel, so
+ * that OpenSSL is not started at all unless TLS is used.
  *
  * The linker's --wrap puts the two in place of libpq's (Makefile, PQ_WRAP).
  */
 
-/* OpenSSL 3 calls the plain hash functions deprecated, in favour of those that have to be started first. */
+/* OpenSSL 3 calls the plain hash functions deprecated, in favour of those that have to be started
+ * first. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
 #include "store/scram.h"
@@ -75,8 +76,8 @@ static void compress(const SHA256_CTX *from, union block *block)
 }
 
 /* The first round's message is the salt and the block's number, 1: of any length. */
-static void first_round(const struct hmac *hmac, const void *salt, size_t salt_len,
-	union block *block)
+static void first_round(
+	const struct hmac *hmac, const void *salt, size_t salt_len, union block *block)
 {
 	static const uint8_t number[] = { 0, 0, 0, 1 };
 	SHA256_CTX state = hmac->inner;
@@ -114,8 +115,8 @@ bool scram_hi(const char *password, const void *salt, size_t salt_len, int round
 }
 
 /*
- * libpq's side. Its declarations are in headers that are not installed; PostgreSQL 16 put the kind of hash
- * and its length in. The two names are the linker's, hence the underscores.
+ * libpq's side. Its declarations are in headers that are not installed; PostgreSQL 16 put the kind
+ * of hash and its length in. The two names are the linker's, hence the underscores.
  */
 bool __wrap_pg_strong_random(void *buf, size_t len);
 #if PG_MAJORVERSION_NUM >= 16
