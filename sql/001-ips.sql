@@ -96,6 +96,7 @@ DO $$
 DECLARE
 	old    regclass := nullif(current_setting('ipam.go_demo', true), '')::oid::regclass;
 	r      record;
+	addr   text;
 	why    text;
 	kept   bigint := 0;
 	others bigint := 0;
@@ -107,11 +108,14 @@ BEGIN
 	                          ORDER BY created_on, id', old)
 	LOOP
 		BEGIN
+			addr := btrim(r.ip, E' \t\r\n');
 			why := CASE WHEN r.pod_id IS NULL THEN 'no pod_id' WHEN r.interface IS NULL THEN 'no interface'
-			            WHEN r.ip IS NULL THEN 'no address' END;
+			            WHEN r.ip IS NULL THEN 'no address'
+			            -- inet would complete a part of an IPv4 address
+			            WHEN addr !~ ':' AND addr !~ '^\d+\.\d+\.\d+\.\d+(/\d+)?$' THEN 'not an address' END;
 			IF why IS NULL THEN
 				INSERT INTO public.ips (pod_id, interface, ip, created_on, network, node, position)
-				SELECT r.pod_id, r.interface, btrim(r.ip, E' \t\r\n')::inet,
+				SELECT r.pod_id, r.interface, addr::inet,
 				       coalesce(r.created_on::timestamptz, now()), 'ipam-status', '', coalesce(max(position), 0) + 1
 				  FROM public.ips
 				 WHERE network = 'ipam-status' AND node = '' AND host_id = ''

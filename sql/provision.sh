@@ -107,7 +107,7 @@ set_rights() {
 		SELECT current_database() AS database \gset
 
 		CREATE TEMPORARY VIEW given AS
-		SELECT oid, rolname = 'cni' AS mine FROM pg_roles WHERE rolname = 'cni' OR rolsuper;
+		SELECT oid, NOT rolsuper AS mine FROM pg_roles WHERE rolname = 'cni' OR rolsuper;
 		SELECT format('ALTER DATABASE %I OWNER TO ipam_owner', datname)
 		  FROM pg_database JOIN given ON given.oid = datdba WHERE datname = current_database() \gexec
 		SELECT format('ALTER SCHEMA %I OWNER TO ipam_owner', nspname)
