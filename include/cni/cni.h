@@ -64,9 +64,13 @@ int cni_main(const struct cni_plugin *plugin, int argc, char **argv, const struc
 /* The same without --help and --version and without touching the process: for tests. */
 int cni_run(const struct cni_plugin *plugin, const struct world *world);
 
+/* The line at level info that says what was asked for. The plugin that does the work logs it, once its
+ * log is set up. */
+void cni_log_invoked(const struct cni_call *call);
+
 /*
- * CNI_ARGS: "K=V;K=V". Calls `pair` for each with key and value, in their order; `=` may stand inside a value,
- * values may be empty, empty pairs are passed over. A pair without `=` is CNI_ENV.
+ * CNI_ARGS: "K=V;K=V". Calls `pair` for each with key and value, in their order; `=` may stand inside a
+ * value, values may be empty, empty pairs are passed over. A pair without `=` and invalid UTF-8: CNI_ENV.
  */
 int cni_args(const char *args, void (*pair)(void *context, const char *key, const char *value),
 	void *context, struct err *e);

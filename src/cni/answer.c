@@ -1,0 +1,92 @@
+#include "cni/answer.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/put.h"
+#include "base/scope.h"
+
+#define GRACE 1.0 /* seconds for an answer when the time is over */
+
+/* What the verb's end leaves for printing; watchers that have ended the verb must not end this. */
+static struct limit time_to_print(const struct limit *l)
+{
+	struct limit print = limit_in(GRACE);
+
+	if (l->end > print.end)
+		print.end = l->end;
+	return print;
+}
+
+/* Some file systems say only at close that a write has failed. */
+static int close_error(int fd)
+{
+	int copy = dup(fd);
+
+	return copy < 0 ? -1 : close(copy);
+}
+
+/* Writes text and its end, and asks whether that has arrived. */
+static int print(const struct cni_call *call, const char *text, const char *end)
+{
+	struct limit l = time_to_print(call->limit);
+	int out = call->world->out;
+
+	if (put_all(&l, out, text, strlen(text)) < 0 || put_all(&l, out, end, strlen(end)) < 0 ||
+		close_error(out) < 0) {
+		log_line(call->log, LOG_ERROR, "%s: cannot write the answer to stdout: %s",
+			call->command, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+int answer_error(const struct cni_call *call, const struct err *e, const char *version)
+{
+	scoped_free char *text = err_json(e, version);
+
+	log_line(call->log, LOG_ERROR, "%s: %s%s%s", call->command, e->msg, *e->details ? "; " : "",
+		e->details);
+	if (text)
+		print(call, text, "\n");
+	return 1;
+}
+
+/* An answer that nobody waits for would be lost in a pipe that nobody reads to its end. */
+static int abandoned(const struct cni_call *call)
+{
+	struct err e;
+
+	if (limit_look(call->limit) != LIMIT_ABANDONED)
+		return 0;
+	err_set(&e, CNI_AGAIN, "%s", limit_why(LIMIT_ABANDONED));
+	answer_error(call, &e, cni_version_text(call->version));
+	return -1;
+}
+
+static int print_or_undo(const struct cni_call *call, const struct cni_answer *answer)
+{
+	if (!answer->json)
+		return 0;
+	if (answer->failed) {
+		print(call, answer->json, ""); /* passed on byte for byte */
+		return 1;
+	}
+	if (abandoned(call) == 0 && print(call, answer->json, "\n") == 0)
+		return 0;
+	if (answer->undo)
+		answer->undo(answer->context, call->log);
+	return 1;
+}
+
+int answer_print(const struct cni_call *call, struct cni_answer *answer)
+{
+	int status = print_or_undo(call, answer);
+
+	free(answer->json);
+	if (answer->drop)
+		answer->drop(answer->context);
+	return status;
+}
