@@ -18,12 +18,12 @@ bool ip_parse(const char *text, struct ip *out);
 /* The canonical text; with the prefix length if `with_prefix` and there is one. Returns `buf`. */
 const char *ip_text(const struct ip *ip, bool with_prefix, char buf[IP_TEXT]);
 
-int ip_bits(const struct ip *ip);                                  /* 32 or 128 */
-bool ip_same_host(const struct ip *a, const struct ip *b);         /* prefix lengths aside */
-bool ip_in(const struct ip *host, const struct ip *net);           /* within net's prefix */
-int ip_compare(const struct ip *a, const struct ip *b);            /* by address; same family */
-struct ip ip_network(const struct ip *ip);                         /* host bits 0 */
-struct ip ip_last(const struct ip *ip);                            /* host bits 1 */
-struct ip ip_next(const struct ip *ip);                            /* plus one */
+int ip_bits(const struct ip *ip);                          /* 32 or 128 */
+bool ip_same_host(const struct ip *a, const struct ip *b); /* prefix lengths aside */
+bool ip_in(const struct ip *host, const struct ip *net);   /* within net's prefix */
+int ip_compare(const struct ip *a, const struct ip *b);    /* by address; same family */
+struct ip ip_network(const struct ip *ip);                 /* host bits 0 */
+struct ip ip_last(const struct ip *ip);                    /* host bits 1 */
+struct ip ip_next(const struct ip *ip);                    /* plus one */
 
 #endif

@@ -33,14 +33,14 @@ void json_show(const char *key, const cJSON *value, char *buf, size_t size);
 
 /* How unknown keys are judged. */
 struct json_keys {
-	const char *const *known;             /* ends with NULL */
-	bool (*also)(const char *key);        /* further known keys, or NULL */
+	const char *const *known;      /* ends with NULL */
+	bool (*also)(const char *key); /* further known keys, or NULL */
 };
 
 /*
- * CNI_UNSUPPORTED_FIELD at the first key of `object` that is not known, naming it as `where`.key with
- * its value; with `lenient` (DEL) each is a warning there instead and the answer 0. An object only;
- * anything else has no keys.
+ * CNI_UNSUPPORTED_FIELD at the first key of `object` that is not known, naming it as `where`.key
+ * with its value; with `lenient` (DEL) each is a warning there instead and the answer 0. An object
+ * only; anything else has no keys.
  */
 int json_check_keys(const cJSON *object, const struct json_keys *keys, const char *where,
 	struct log *lenient, struct err *e);

@@ -6,9 +6,10 @@
 #include <stdint.h>
 
 struct limit {
-	int64_t end;  /* nanoseconds of CLOCK_MONOTONIC */
-	int reader;   /* descriptor of ours that somebody reads (stdout): gone means abandoned; -1: none */
-	int told;     /* becomes readable when a signal told us to end (see limit_listen); -1: none */
+	int64_t end; /* nanoseconds of CLOCK_MONOTONIC */
+	int reader;  /* descriptor of ours that somebody reads (stdout): gone means abandoned; -1:
+			none */
+	int told; /* becomes readable when a signal told us to end (see limit_listen); -1: none */
 };
 
 enum limit_ready {

@@ -16,13 +16,13 @@
  * "Parameters"). Everything is borrowed from cni_main and valid until the process ends. */
 struct cni_call {
 	const struct world *world;
-	struct limit *limit; /* the verb's default time from the start of the process; a verb that has
-	                        read a timeout of its own may set another end */
+	struct limit *limit; /* the verb's default time from the start of the process; a verb that
+				has read a timeout of its own may set another end */
 	int64_t started;     /* limit_now() at the start of the process */
 	struct log *log;     /* info, stderr only, until the verb says otherwise */
 	const char *command;
 	const char *container, *netns, *ifname, *args, *path; /* "" where absent */
-	const char *input; /* stdin's bytes */
+	const char *input;                                    /* stdin's bytes */
 	size_t input_len;
 	const cJSON *conf; /* stdin as an object */
 	enum cni_version version;
@@ -64,13 +64,14 @@ int cni_main(const struct cni_plugin *plugin, int argc, char **argv, const struc
 /* The same without --help and --version and without touching the process: for tests. */
 int cni_run(const struct cni_plugin *plugin, const struct world *world);
 
-/* The line at level info that says what was asked for. The plugin that does the work logs it, once its
- * log is set up. */
+/* The line at level info that says what was asked for. The plugin that does the work logs it, once
+ * its log is set up. */
 void cni_log_invoked(const struct cni_call *call);
 
 /*
- * CNI_ARGS: "K=V;K=V". Calls `pair` for each with key and value, in their order; `=` may stand inside a
- * value, values may be empty, empty pairs are passed over. A pair without `=` and invalid UTF-8: CNI_ENV.
+ * CNI_ARGS: "K=V;K=V". Calls `pair` for each with key and value, in their order; `=` may stand
+ * inside a value, values may be empty, empty pairs are passed over. A pair without `=` and invalid
+ * UTF-8: CNI_ENV.
  */
 int cni_args(const char *args, void (*pair)(void *context, const char *key, const char *value),
 	void *context, struct err *e);

@@ -25,15 +25,17 @@ struct result {
 };
 
 /*
- * Reads a result of version `v`. An address that does not parse, a prefix length that is missing, an index into
- * nothing, a key of the wrong type: error `code`. A `cniVersion` that is there and differs from v too.
- * *out is set only on success and is the caller's.
+ * Reads a result of version `v`. An address that does not parse, a prefix length that is missing, a
+ * key of the wrong type, a `cniVersion` that is there and differs from v: error `code`. An index
+ * into nothing stays: it is at least the number of interfaces. *out is set only on success and is
+ * the caller's.
  */
 int result_parse(const cJSON *object, enum cni_version v, enum cni_code code, struct result *out,
 	struct err *e);
 
 /* The JSON text of the result in version `v`, owned by the caller; NULL only without memory. Up to
- * 0.2.0 one address per family and no interfaces: what does not fit must have been refused before. */
+ * 0.2.0 one address per family and no interfaces: what does not fit must have been refused before.
+ */
 char *result_print(const struct result *r, enum cni_version v);
 
 /* More than one address of a family, where the version has room for one: CNI_CONFIG. */

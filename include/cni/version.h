@@ -19,7 +19,8 @@ enum cni_version {
 /* "1.1.0" */
 const char *cni_version_text(enum cni_version v);
 
-/* The version of that text; NULL and "" are 0.1.0, as in the reference library. false: there is none. */
+/* The version of that text; NULL and "" are 0.1.0, as in the reference library. false: there is
+ * none. */
 bool cni_version_of(const char *text, enum cni_version *out);
 
 #endif
