@@ -5,11 +5,8 @@
 #include "cni/result.h"
 #include "net/conf.h"
 #include "net/delegate.h"
-#include "net/find.h"
 #include "net/merge.h"
 #include "net/netns.h"
-
-#define PRINT_SECONDS 1.0 /* to say what came of it, when the delegate took all the time */
 
 static void drop_delegate(struct delegate **d)
 {
@@ -23,16 +20,6 @@ static struct delegate *make_delegate(
 	const struct cni_call *call, const struct net_conf *conf, double seconds, struct err *e)
 {
 	return delegate_make(call, conf->type, conf->timeout > 0 ? conf->timeout : seconds, e);
-}
-
-/* The time that was left when the process started has nothing to do with the delegate's. */
-static int run_delegate(struct delegate *d, struct verdict *out, struct err *e)
-{
-	int done = delegate_run(d, out, e);
-
-	if (limit_left(d->call->limit) < PRINT_SECONDS)
-		d->call->limit->end = limit_in(PRINT_SECONDS).end;
-	return done;
 }
 
 static void pass_on_error(struct verdict *v, struct cni_answer *answer)
@@ -49,7 +36,7 @@ static int delegate_verb(const struct cni_call *call, const struct net_conf *con
 	scoped_delegate struct delegate *d = make_delegate(call, conf, seconds, e);
 	scoped_verdict struct verdict v = { 0 };
 
-	if (!d || run_delegate(d, &v, e) < 0)
+	if (!d || delegate_run(d, &v, e) < 0)
 		return -1;
 	if (v.error)
 		pass_on_error(&v, answer);
@@ -106,7 +93,7 @@ static int add(struct delegate *d, const struct net_conf *conf, struct result *p
 	struct cni_answer *answer, struct err *e)
 {
 	scoped_verdict struct verdict v = { 0 };
-	int done = run_delegate(d, &v, e);
+	int done = delegate_run(d, &v, e);
 
 	if (done == 0 && !v.error)
 		done = print_result(d, &v, conf, prev, &answer->json, e);
