@@ -1,0 +1,86 @@
+/* A directory of its own for a test, with small scripts as executables. Include after cmocka.h. */
+#ifndef TESTS_UNIT_BOX_H
+#define TESTS_UNIT_BOX_H
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct box {
+	char dir[64];
+	char path[128];  /* what box_path() gave last */
+	char text[8192]; /* what box_read() gave last */
+};
+
+static inline int box_open(void **state)
+{
+	struct box *b = calloc(1, sizeof(*b));
+
+	snprintf(b->dir, sizeof(b->dir), "/tmp/unit.XXXXXX");
+	*state = b;
+	return mkdtemp(b->dir) ? 0 : -1;
+}
+
+static inline int box_close(void **state)
+{
+	struct box *b = *state;
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -rf '%s'", b->dir);
+	int failed = system(command);
+
+	free(b);
+	return failed;
+}
+
+static inline const char *box_path(struct box *b, const char *name)
+{
+	snprintf(b->path, sizeof(b->path), "%s/%s", b->dir, name);
+	return b->path;
+}
+
+/* Writes a file and returns its path. */
+static inline const char *box_write(struct box *b, const char *name, const char *text, mode_t mode)
+{
+	int fd = open(box_path(b, name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+	return b->path;
+}
+
+/* Writes a shell script, which finds the box in $BOX, and returns its path. */
+static inline const char *box_script(struct box *b, const char *name, const char *body)
+{
+	char text[4096];
+
+	snprintf(text, sizeof(text), "#!/bin/sh\nBOX='%s'\n%s\n", b->dir, body);
+	return box_write(b, name, text, 0755);
+}
+
+/* A file's text, "" where there is none. */
+static inline const char *box_read(struct box *b, const char *name)
+{
+	int fd = open(box_path(b, name), O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, b->text, sizeof(b->text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	b->text[n > 0 ? n : 0] = '\0';
+	return b->text;
+}
+
+/* Waits, 3 s at most, until a file has text. */
+static inline const char *box_await(struct box *b, const char *name)
+{
+	for (int i = 0; i < 300 && !*box_read(b, name); i++)
+		usleep(10000);
+	return b->text;
+}
+
+#endif
