@@ -21,7 +21,7 @@ ping_from() {
 
 (($# == 0)) || wrong_usage ''
 needs ip ping
-[[ ! -e /sys/class/net/$BRIDGE ]] ||
+! has_link "$BRIDGE" ||
 	die "the interface $BRIDGE exists and this story needs the name: end it first (ip link delete $BRIDGE)"
 story_begin ipam-bridge ping1 ping2 ping3
 get_bridge

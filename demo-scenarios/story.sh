@@ -5,6 +5,10 @@
 SCRIPTS=$TOP/demo-scenarios
 STORY_NET='' STORY_WORK='' STORY_LINK='' STORY_PODS=() STORY_STEP=0
 
+has_link() {
+	ip link show "$1" >/dev/null 2>&1
+}
+
 say() {
 	STORY_STEP=$((STORY_STEP + 1))
 	printf '\n== %d. %s\n' "$STORY_STEP" "$*"
@@ -60,7 +64,7 @@ story_end() {
 		"$SCRIPTS/del-ns.sh" "$STORY_NET" "$pod" >/dev/null 2>&1 || true
 		[[ ! -e $(netns_of "$pod") ]] || as_root ip netns delete "$pod"
 	done
-	if [[ $STORY_LINK && -e /sys/class/net/$STORY_LINK ]]; then
+	if [[ $STORY_LINK ]] && has_link "$STORY_LINK"; then
 		as_root ip link delete "$STORY_LINK"
 	fi
 	if [[ $STORY_WORK ]]; then

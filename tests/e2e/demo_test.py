@@ -71,7 +71,7 @@ def listening():
 
 def left_behind():
     return {'pods': scripts.pods(), 'cached': scripts.cached(), 'listening': listening(),
-            'folders': glob.glob('/var/tmp/ipam-story.*'), 'links': os.listdir('/sys/class/net')}
+            'folders': glob.glob('/var/tmp/ipam-story.*'), 'links': [name for _, name in socket.if_nameindex()]}
 
 
 NOTHING = {'pods': [], 'cached': [], 'listening': False, 'folders': [], 'links': ['lo']}
