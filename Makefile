@@ -61,12 +61,15 @@ RELR := $(if $(shell printf '\043include <features.h>\n\043if __GLIBC_PREREQ(2, 
 	$(CC) -E -P - 2>/dev/null),-Wl$(comma)-z$(comma)pack-relative-relocs)
 
 ifeq ($(LINK),static)
-override CPPFLAGS += -I.deps/include -I.deps/include/cjson
+override CPPFLAGS += -isystem .deps/include -isystem .deps/include/cjson
 CJSON_LIBS = .deps/lib/libcjson.a
 PQ_LIBS = .deps/lib/libpq.a -lssl -lcrypto
 LINK_PLUGIN = -static-pie $(RELR)
-# What libpq does slowly or with more of OpenSSL than it needs: src/store/scram.c says why.
+# What libpq does slowly, or with OpenSSL started for nothing (src/store/scram.c, for PostgreSQL 15 and later).
+PQ_MAJOR := $(shell sed -n 's/^.define PG_MAJORVERSION_NUM //p' .deps/include/pg_config.h)
+ifeq ($(filter $(PQ_MAJOR),13 14),)
 PQ_WRAP = -Wl,--wrap=scram_SaltedPassword -Wl,--wrap=pg_strong_random
+endif
 else
 override CPPFLAGS += $(shell $(PKG_CONFIG) --cflags libpq libcjson)
 CJSON_LIBS = $(shell $(PKG_CONFIG) --libs libcjson)
@@ -89,6 +92,9 @@ all: $(BINDIR)/status-cni $(BINDIR)/ipam-status-cni
 ifeq ($(LINK)-$(SANITIZE)-$(wildcard .deps/stamp),shared--)
 	@echo '*** There are no static libraries in .deps: this is the SHARED build.' >&2
 	@echo '*** ./setup_dependencies.sh prepares them, then "make" builds self-contained plugins.' >&2
+endif
+ifeq ($(LINK)-$(PQ_WRAP),static-)
+	@echo '*** libpq $(PQ_MAJOR) keeps its own SCRAM, which takes some milliseconds a call.' >&2
 endif
 
 # Put in place by copying and renaming: a running plugin does not mind, and a file that was written in one
@@ -169,8 +175,10 @@ lint-format:
 lint-headers:
 	@for h in $(H_FILES); do $(CC) $(CPPFLAGS) $(CFLAGS) -fsyntax-only -x c $$h || exit 1; done
 
+# A run for each file: what its analyzer learned about one confuses it in the next.
 lint-tidy:
-	clang-tidy --quiet --warnings-as-errors='*' $(C_FILES) -- $(CPPFLAGS) -std=gnu11
+	@printf '%s\n' $(C_FILES) | xargs -P $$(nproc) -I {} \
+		clang-tidy --quiet --warnings-as-errors='*' {} -- $(CPPFLAGS) -std=gnu11
 
 lint-cppcheck:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \

@@ -37,13 +37,12 @@ union block {
 	uint8_t byte[BLOCK_BYTES];
 };
 
-static void hmac_key(struct hmac *hmac, const char *password)
+static void hmac_key(struct hmac *hmac, const void *password, size_t len)
 {
 	uint8_t key[BLOCK_BYTES] = { 0 };
-	size_t len = strlen(password);
 
 	if (len > sizeof(key))
-		SHA256((const uint8_t *)password, len, key);
+		SHA256(password, len, key);
 	else
 		memcpy(key, password, len);
 	for (size_t i = 0; i < sizeof(key); i++)
@@ -97,7 +96,7 @@ bool scram_hi(const char *password, const void *salt, size_t salt_len, int round
 
 	if (rounds < 1 || rounds > SCRAM_ROUNDS_MAX)
 		return false;
-	hmac_key(&hmac, password);
+	hmac_key(&hmac, password, strlen(password));
 	pad(&block);
 	first_round(&hmac, salt, salt_len, &block);
 	memcpy(sum, block.word, sizeof(sum));
@@ -116,24 +115,22 @@ bool scram_hi(const char *password, const void *salt, size_t salt_len, int round
 
 /*
  * libpq's side. Its declarations are in headers that are not installed; PostgreSQL 16 put the kind
- * of hash and its length in. The two names are the linker's, hence the underscores.
+ * of hash and its length in, of which there is one.
  */
-bool __wrap_pg_strong_random(void *buf, size_t len);
 #if PG_MAJORVERSION_NUM >= 16
-int __wrap_scram_SaltedPassword(const char *password, int hash_type, int key_len, const char *salt,
-	int salt_len, int rounds, uint8_t *key, const char **errstr);
+#define HASH_KIND __attribute__((unused)) int kind, __attribute__((unused)) int key_len,
 #else
-int __wrap_scram_SaltedPassword(const char *password, const char *salt, int salt_len, int rounds,
-	uint8_t *key, const char **errstr);
+#define HASH_KIND
 #endif
 
-#if PG_MAJORVERSION_NUM >= 16
-int __wrap_scram_SaltedPassword(const char *password, int hash_type, int key_len, const char *salt,
-	int salt_len, int rounds, uint8_t *key, const char **errstr)
-#else
-int __wrap_scram_SaltedPassword(const char *password, const char *salt, int salt_len, int rounds,
-	uint8_t *key, const char **errstr)
-#endif
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): ld wants these names */
+int __wrap_scram_SaltedPassword(const char *password, HASH_KIND const char *salt, int salt_len,
+	int rounds, uint8_t *key, const char **errstr);
+bool __wrap_pg_strong_random(void *buf, size_t len);
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+
+int __wrap_scram_SaltedPassword(const char *password, HASH_KIND const char *salt, int salt_len,
+	int rounds, uint8_t *key, const char **errstr)
 {
 	if (scram_hi(password, salt, (size_t)salt_len, rounds, key))
 		return 0;
