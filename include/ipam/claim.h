@@ -1,0 +1,30 @@
+/* How an attachment comes to its addresses: the decisions of ADD, apart from where they come from.
+ */
+#ifndef IPAM_CLAIM_H
+#define IPAM_CLAIM_H
+
+#include "base/log.h"
+#include "store/store.h"
+
+/* What was recorded for a claim. */
+struct grant {
+	struct ip *ips; /* owned; as recorded, with their prefix lengths */
+	size_t n;
+	struct text ids; /* rows that this call has inserted, as far as it knows: "1,2,3" */
+};
+
+/*
+ * Records all addresses of the claim or none. CNI_HELD where another attachment has one of them,
+ * CNI_HOLDS_OTHER where this one has other addresses, CNI_AGAIN where the store failed or did not
+ * come to rest. On failure too, out->ids has to be released if it is not empty. grant_free in any
+ * case.
+ */
+int claim_run(const struct store *s, const struct claim *c, struct log *log,
+	const struct limit *limit, struct grant *out, struct err *e);
+
+void grant_free(struct grant *g);
+
+/* CNI_HELD with everything that is known of the holder. `c` says who asks. */
+int claim_held(const struct holding *h, const struct claim *c, struct err *e);
+
+#endif

@@ -1,0 +1,24 @@
+/* The IPAM plugin: every allocation is a row in PostgreSQL. */
+#include "ipam/ipam.h"
+
+static const struct cni_verb verbs[] = {
+	{ "ADD", CNI_NEEDS_ATTACHMENT | CNI_NEEDS_NETNS, CNI_0_1_0, 10, ipam_add },
+	{ "DEL", CNI_NEEDS_ATTACHMENT, CNI_0_1_0, 10, ipam_del },
+	{ "CHECK", CNI_NEEDS_ATTACHMENT | CNI_NEEDS_NETNS, CNI_0_4_0, 10, ipam_check },
+	{ "STATUS", 0, CNI_1_1_0, 2, ipam_status },
+	{ "GC", 0, CNI_1_1_0, 25, ipam_gc },
+	{ 0 },
+};
+
+static const struct cni_plugin plugin = {
+	.name = "ipam-status-cni",
+	.about = "CNI IPAM plugin that records static addresses in PostgreSQL",
+	.verbs = verbs,
+};
+
+int main(int argc, char **argv, char **env)
+{
+	const struct world world = { .env = env, .in = 0, .out = 1, .err = 2, .root = "" };
+
+	return cni_main(&plugin, argc, argv, &world);
+}

@@ -1,0 +1,164 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/scope.h"
+#include "cni/result.h"
+#include "ipam/claim.h"
+#include "ipam/ipam.h"
+#include "ipam/request.h"
+
+/* What has to live until the answer is out: undoing it needs the store and the rows. */
+struct added {
+	struct ipam ipam;
+	struct request request;
+	struct claim claim;
+	struct grant grant;
+	struct result result; /* routes and dns, then the addresses */
+	struct ip *ips;       /* owned: what the claim asks for */
+	char *pod[3];         /* owned: namespace, name, uid */
+};
+
+static void drop(void *context)
+{
+	struct added *a = context;
+
+	grant_free(&a->grant);
+	request_free(&a->request);
+	result_free(&a->result);
+	free(a->ips);
+	for (int i = 0; i < 3; i++)
+		free(a->pod[i]);
+	ipam_close(&a->ipam);
+	free(a);
+}
+
+/* Releases what this call has inserted, whether or not there is time left. */
+static void undo(void *context, struct log *log)
+{
+	struct added *a = context;
+	struct limit l = limit_in(IPAM_RELEASE_SECONDS);
+	const char *ids = text_get(&a->grant.ids);
+	struct err e = { 0 };
+
+	if (!ids[0])
+		return;
+	if (a->ipam.store.release(a->ipam.store.context, &a->claim.by, ids, &l, &e) == STORE_DONE)
+		log_line(log, LOG_INFO,
+			"successfully deleted the existing allocation for \"%s-%s\": ADD could not "
+			"be answered",
+			a->claim.by.pod, a->claim.by.interface);
+	else
+		log_line(log, LOG_WARNING, "what this ADD has recorded stays until DEL or GC: %s",
+			e.msg);
+}
+
+static void note_pod(void *context, const char *key, const char *value)
+{
+	static const char *const keys[] = { "K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID" };
+	struct added *a = context;
+
+	for (int i = 0; i < 3; i++) {
+		if (strcmp(key, keys[i]) == 0) {
+			free(a->pod[i]);
+			a->pod[i] = value[0] ? strdup(value) : NULL;
+		}
+	}
+}
+
+static int nothing_asked_for(struct err *e)
+{
+	err_set(e, CNI_CONFIG, "no address was asked for");
+	return err_details(e, "ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips "
+			      "(capability \"ips\"), the pod "
+			      "annotation ipam-status-cni/ips, args.cni.ips, or ipam.addresses");
+}
+
+/* Routes and dns go from the configuration into the result, which says what is valid there. */
+static int copy_answers(const struct ipam_conf *conf, struct result *out, struct err *e)
+{
+	scoped_json cJSON *o = cJSON_CreateObject();
+
+	if (!o ||
+		(conf->routes &&
+			!cJSON_AddItemReferenceToObject(o, "routes", (cJSON *)conf->routes)) ||
+		(conf->dns && !cJSON_AddItemReferenceToObject(o, "dns", (cJSON *)conf->dns)))
+		return err_set(e, CNI_IO, "out of memory");
+	return result_parse(o, CNI_NEWEST, CNI_CONFIG, out, e) < 0 ? err_wrap(e, "ipam") : 0;
+}
+
+static int fill_claim(const struct cni_call *call, struct added *a, struct err *e)
+{
+	if (copy_answers(&a->ipam.conf, &a->result, e) < 0 ||
+		request_read(call, &a->ipam.conf, &a->request, e) < 0 ||
+		cni_args(call->args, note_pod, a, e) < 0)
+		return -1;
+	if (a->request.n == 0)
+		return nothing_asked_for(e);
+	a->ips = calloc(a->request.n, sizeof(*a->ips));
+	if (!a->ips)
+		return err_set(e, CNI_IO, "out of memory");
+	for (size_t i = 0; i < a->request.n; i++)
+		a->ips[i] = a->request.ips[i].ip;
+	a->claim = (struct claim){ .by = ipam_attachment(call, &a->ipam),
+		.ips = a->ips,
+		.n_ips = a->request.n,
+		.boot_id = a->ipam.host.boot_id,
+		.uptime = a->ipam.host.uptime,
+		.pod_namespace = a->pod[0],
+		.pod_name = a->pod[1],
+		.pod_uid = a->pod[2] };
+	return 0;
+}
+
+/* The addresses as recorded, with the gateways that this call says. */
+static char *answer(const struct cni_call *call, struct added *a, struct err *e)
+{
+	char *json = NULL;
+	bool room = true;
+
+	for (size_t i = 0; room && i < a->grant.n; i++) {
+		const struct request_ip *asked = request_find(&a->request, &a->grant.ips[i]);
+		struct result_ip ip = { .address = a->grant.ips[i], .interface = -1 };
+
+		if (asked)
+			ip.gateway = asked->gateway;
+		room = result_add_ip(&a->result, &ip) == 0;
+	}
+	if (room)
+		json = result_print(&a->result, call->version);
+	if (!json)
+		err_set(e, CNI_IO, "out of memory");
+	return json;
+}
+
+static void log_recorded(const struct cni_call *call, const struct added *a)
+{
+	char text[IP_TEXT];
+
+	for (size_t i = 0; i < a->grant.n; i++)
+		log_line(call->log, LOG_INFO, "recorded %s for \"%s-%s\"",
+			ip_text(&a->grant.ips[i], true, text), call->container, call->ifname);
+}
+
+int ipam_add(const struct cni_call *call, struct cni_answer *out, struct err *e)
+{
+	struct added *a = calloc(1, sizeof(*a));
+	char *json = NULL;
+
+	if (!a)
+		return err_set(e, CNI_IO, "out of memory");
+	if (ipam_open(call, IPAM_NEEDS_NODE | IPAM_NEEDS_BOOT, &a->ipam, e) < 0) {
+		free(a);
+		return -1;
+	}
+	if (fill_claim(call, a, e) < 0 ||
+		claim_run(&a->ipam.store, &a->claim, call->log, call->limit, &a->grant, e) < 0 ||
+		!(json = answer(call, a, e))) {
+		undo(a, call->log);
+		drop(a);
+		return -1;
+	}
+	log_recorded(call, a);
+	*out = (struct cni_answer){ .json = json, .undo = undo, .drop = drop, .context = a };
+	return 0;
+}

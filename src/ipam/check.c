@@ -1,0 +1,130 @@
+#include "ipam/check.h"
+
+#include <stdlib.h>
+
+#include "base/scope.h"
+#include "cni/prev.h"
+#include "ipam/ipam.h"
+
+static bool in_result(const struct result *r, const struct ip *ip)
+{
+	for (size_t i = 0; i < r->n_ips; i++)
+		if (ip_same_host(&r->ips[i].address, ip))
+			return true;
+	return false;
+}
+
+static bool is_mine(const struct holdings *held, const struct ip *ip)
+{
+	for (size_t i = 0; i < held->n; i++)
+		if (held->rows[i].mine && ip_same_host(&held->rows[i].ip, ip))
+			return true;
+	return false;
+}
+
+static int compare_row(const struct holding *h, const struct result *prev,
+	const struct attachment *by, struct err *e)
+{
+	bool expected = in_result(prev, &h->ip);
+	char text[IP_TEXT];
+
+	ip_text(&h->ip, false, text);
+	if (h->mine && !expected)
+		return err_set(e, CNI_DIFFERS, "\"%s\" (%s) holds %s, which is not in prevResult",
+			by->pod, by->interface, text);
+	if (!h->mine && expected)
+		return err_set(e, CNI_DIFFERS,
+			"address %s of prevResult is held by \"%s\" (%s) on node \"%s\" since %s",
+			text, h->pod, h->interface, h->node, h->since);
+	return 0;
+}
+
+int check_compare(const struct holdings *held, const struct result *prev,
+	const struct request *asked, const struct attachment *by, struct err *e)
+{
+	bool any = false;
+	char text[IP_TEXT];
+
+	for (size_t i = 0; i < held->n; i++) {
+		if (compare_row(&held->rows[i], prev, by, e) < 0)
+			return -1;
+		any |= held->rows[i].mine;
+	}
+	for (size_t i = 0; i < asked->n; i++)
+		if (!is_mine(held, &asked->ips[i].ip))
+			return err_set(e, CNI_DIFFERS,
+				"\"%s\" (%s) asks for %s, but does not hold it", by->pod,
+				by->interface, ip_text(&asked->ips[i].ip, false, text));
+	if (!any)
+		return err_set(e, CNI_DIFFERS,
+			"\"%s\" (%s) holds no address of prevResult in network \"%s\"", by->pod,
+			by->interface, by->network);
+	return 0;
+}
+
+/* All addresses that LOOK has to tell about, owned by the caller. */
+static struct ip *all_ips(const struct result *prev, const struct request *asked, size_t *n)
+{
+	struct ip *ips = calloc(prev->n_ips + asked->n + 1, sizeof(*ips));
+
+	*n = 0;
+	if (!ips)
+		return NULL;
+	for (size_t i = 0; i < prev->n_ips; i++)
+		ips[(*n)++] = prev->ips[i].address;
+	for (size_t i = 0; i < asked->n; i++)
+		ips[(*n)++] = asked->ips[i].ip;
+	return ips;
+}
+
+static int look_and_compare(const struct cni_call *call, const struct ipam *i,
+	const struct result *prev, const struct request *asked, struct err *e)
+{
+	struct claim c = {
+		.by = ipam_attachment(call, i), .boot_id = i->host.boot_id, .uptime = i->host.uptime
+	};
+	struct holdings held = { 0 };
+	int rc;
+
+	scoped_free struct ip *ips = all_ips(prev, asked, &c.n_ips);
+	if (!ips)
+		return err_set(e, CNI_IO, "out of memory");
+	c.ips = ips;
+	rc = i->store.look(i->store.context, &c, call->limit, &held, e);
+	if (rc == STORE_DONE)
+		rc = check_compare(&held, prev, asked, &c.by, e);
+	holdings_free(&held);
+	return rc;
+}
+
+static int check_request(
+	const struct cni_call *call, const struct ipam *i, const struct result *prev, struct err *e)
+{
+	struct request asked = { 0 };
+	int rc;
+
+	if (request_read(call, &i->conf, &asked, e) < 0)
+		return -1;
+	rc = look_and_compare(call, i, prev, &asked, e);
+	request_free(&asked);
+	return rc;
+}
+
+int ipam_check(const struct cni_call *call, struct cni_answer *out, struct err *e)
+{
+	struct ipam i;
+	struct result prev = { 0 };
+	int rc;
+
+	(void)out;
+	if (ipam_open(call, IPAM_NEEDS_NODE | IPAM_NEEDS_BOOT, &i, e) < 0)
+		return -1;
+	rc = prev_result(call, &prev, e);
+	if (rc == 0)
+		rc = err_set(e, CNI_CONFIG, "CHECK needs prevResult, the result of ADD");
+	else if (rc > 0)
+		rc = check_request(call, &i, &prev, e);
+	result_free(&prev);
+	ipam_close(&i);
+	return rc;
+}

@@ -1,0 +1,59 @@
+#include "ipam/ipam.h"
+
+#include "base/json.h"
+
+/* What is kept of the time for cancelling and releasing, so that the answer comes within it. */
+static double reserve(double timeout)
+{
+	return timeout > 3 ? 0.3 : timeout / 10;
+}
+
+static void set_deadline(const struct cni_call *call, double timeout)
+{
+	double standard = (double)(call->limit->end - call->started) / 1e9;
+	double seconds = timeout > 0 ? timeout : standard;
+
+	call->limit->end = call->started + (int64_t)((seconds - reserve(seconds)) * 1e9);
+}
+
+static int read_host(const struct cni_call *call, unsigned needs, struct ipam *i, struct err *e)
+{
+	if ((needs & IPAM_NEEDS_NODE) && host_identity(call->world, i->conf.node, &i->host, e) < 0)
+		return -1;
+	return needs & IPAM_NEEDS_BOOT ? host_boot(call->world, &i->host, e) : 0;
+}
+
+int ipam_open(const struct cni_call *call, unsigned needs, struct ipam *out, struct err *e)
+{
+	struct ipam i = { 0 };
+
+	if (ipam_conf_read(call, &i.conf, e) < 0)
+		return -1;
+	set_deadline(call, i.conf.timeout);
+	call->log->level = i.conf.log_level;
+	if (i.conf.log_file)
+		log_open(call->log, i.conf.log_file);
+	cni_log_invoked(call);
+	if (read_host(call, needs, &i, e) < 0 ||
+		store_open(i.conf.params, i.conf.n_params, call->log, &i.store, e) < 0) {
+		ipam_conf_free(&i.conf);
+		return -1;
+	}
+	*out = i;
+	return 0;
+}
+
+void ipam_close(struct ipam *i)
+{
+	i->store.close(i->store.context);
+	ipam_conf_free(&i->conf);
+}
+
+struct attachment ipam_attachment(const struct cni_call *call, const struct ipam *i)
+{
+	return (struct attachment){ .network = call->network,
+		.node = i->host.node,
+		.host_id = i->host.host_id,
+		.pod = call->container,
+		.interface = call->ifname };
+}

@@ -1,0 +1,42 @@
+#include "ipam/ipam.h"
+
+/* Could an ADD succeed now, as far as can be seen without writing? */
+static int judge(const struct store_status *s, struct err *e)
+{
+	if (s->read_only)
+		return err_set(e, CNI_NOT_READY, "the database is read-only: a standby?");
+	if (s->version < STORE_SCHEMA)
+		return err_set(e, CNI_NOT_READY,
+			"the database's schema has version %d, this build needs %d: run "
+			"sql/migrate.sh",
+			s->version, STORE_SCHEMA);
+	if (s->works_with > STORE_SCHEMA)
+		return err_set(e, CNI_NOT_READY,
+			"the database's schema works with builds for schema %d and later, this one "
+			"is for %d: "
+			"install newer plugins",
+			s->works_with, STORE_SCHEMA);
+	if (!s->may_write)
+		return err_set(e, CNI_NOT_READY,
+			"the role may not write to the table ips: run sql/provision.sh");
+	if (s->hides_warnings)
+		return err_set(e, CNI_NOT_READY,
+			"the server hides warnings: set client_min_messages to warning or lower");
+	return 0;
+}
+
+int ipam_status(const struct cni_call *call, struct cni_answer *out, struct err *e)
+{
+	struct ipam i;
+	struct store_status s;
+	int rc;
+
+	(void)out;
+	if (ipam_open(call, IPAM_NEEDS_NODE | IPAM_NEEDS_BOOT, &i, e) < 0)
+		return -1;
+	rc = i.store.status(i.store.context, call->limit, &s, e);
+	if (rc == STORE_DONE)
+		rc = judge(&s, e);
+	ipam_close(&i);
+	return rc;
+}

@@ -1,0 +1,238 @@
+#include "store/attempt.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "store/connect.h"
+
+/* What a given-up statement gets at most for being cancelled and for saying what became of it. */
+#define DRAIN_SECONDS 0.25
+
+/* What the results of one statement said, in the order in which they came. */
+struct answer {
+	PGresult *good; /* the last success */
+	PGresult *bad;  /* the first error */
+	bool warned;
+};
+
+static void note_warning(void *answer, const PGresult *notice)
+{
+	const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	if (!severity) /* a pooler's, which has no translations */
+		severity = PQresultErrorField(notice, PG_DIAG_SEVERITY);
+	if (answer && severity && strcmp(severity, "WARNING") == 0)
+		((struct answer *)answer)->warned = true;
+}
+
+static void keep(struct answer *a, PGresult *r)
+{
+	ExecStatusType s = PQresultStatus(r);
+
+	if (s == PGRES_TUPLES_OK || s == PGRES_COMMAND_OK) {
+		PQclear(a->good);
+		a->good = r;
+	} else if (!a->bad) {
+		a->bad = r;
+	} else {
+		PQclear(r);
+	}
+}
+
+static enum limit_ready flush(PGconn *conn, const struct limit *l)
+{
+	int left;
+
+	while ((left = PQflush(conn)) > 0) {
+		enum limit_ready r = limit_wait(l, PQsocket(conn), POLLIN | POLLOUT);
+
+		if (r != LIMIT_READY)
+			return r;
+		if (!PQconsumeInput(conn))
+			break;
+	}
+	return LIMIT_READY;
+}
+
+/* Reads results until there are none: a success counts only when nothing comes behind it, for the
+ * commit waits for its standby after the command has said that it is complete. */
+static enum limit_ready drain(PGconn *conn, const struct limit *l, struct answer *a)
+{
+	for (;;) {
+		PGresult *r;
+
+		while (PQisBusy(conn)) {
+			enum limit_ready ready = limit_wait(l, PQsocket(conn), POLLIN);
+
+			if (ready != LIMIT_READY)
+				return ready;
+			if (!PQconsumeInput(conn))
+				break;
+		}
+		r = PQgetResult(conn);
+		if (!r)
+			return LIMIT_READY;
+		keep(a, r);
+	}
+}
+
+/* PQcancel blocks without limit, so a child process does it, and has a second. */
+static pid_t start_cancel(PGconn *conn)
+{
+	char nobody[256];
+	PGcancel *c = PQgetCancel(conn);
+	pid_t pid = c ? fork() : -1;
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		_exit(PQcancel(c, nobody, sizeof(nobody)) ? 0 : 1);
+	}
+	PQfreeCancel(c);
+	return pid;
+}
+
+/* Cancels, and hears what became of the statement. */
+static enum limit_ready give_up(PGconn *conn, struct answer *a)
+{
+	struct limit l = limit_in(DRAIN_SECONDS);
+	pid_t pid = start_cancel(conn);
+	enum limit_ready ready = drain(conn, &l, a);
+
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	return ready;
+}
+
+static int copy_rows(const PGresult *r, struct rows *out)
+{
+	size_t n = (size_t)PQntuples(r), columns = (size_t)PQnfields(r), bytes = 0;
+	char *text;
+
+	for (size_t i = 0; i < n * columns; i++)
+		bytes += (size_t)PQgetlength(r, (int)(i / columns), (int)(i % columns)) + 1;
+	out->cells = malloc(n * columns * sizeof(*out->cells) + bytes + 1);
+	if (!out->cells)
+		return -1;
+	out->n = n;
+	out->columns = columns;
+	text = (char *)(out->cells + n * columns);
+	for (size_t i = 0; i < n * columns; i++) {
+		int row = (int)(i / columns), column = (int)(i % columns);
+		size_t len = (size_t)PQgetlength(r, row, column);
+
+		out->cells[i] = PQgetisnull(r, row, column) ? NULL : text;
+		memcpy(text, PQgetvalue(r, row, column), len);
+		text[len] = '\0';
+		text += len + 1;
+	}
+	return 0;
+}
+
+static void refused(const struct answer *a, PGconn *conn, struct attempt *out)
+{
+	const char *state = a->bad ? PQresultErrorField(a->bad, PG_DIAG_SQLSTATE) : NULL;
+	const char *words = a->bad ? PQresultErrorField(a->bad, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+
+	connect_words(words ? words : PQerrorMessage(conn), out);
+	if (state)
+		snprintf(out->sqlstate, sizeof(out->sqlstate), "%s", state);
+	out->outcome = ATTEMPT_UNKNOWN;
+	/* 40003: the server itself does not know. */
+	if (state && PQstatus(conn) == CONNECTION_OK && strcmp(state, "40003") != 0)
+		out->outcome = ATTEMPT_REFUSED;
+}
+
+/* The one place that decides whether something counts as acknowledged. */
+static void judge(const struct answer *a, PGconn *conn, bool cancelled, enum limit_ready read,
+	struct attempt *out)
+{
+	if (read != LIMIT_READY) {
+		out->outcome = ATTEMPT_UNKNOWN;
+		snprintf(out->text, sizeof(out->text), "no answer from the database: %s",
+			limit_why(out->ended));
+	} else if (a->bad || !a->good || PQstatus(conn) != CONNECTION_OK) {
+		refused(a, conn, out);
+	} else {
+		out->outcome = a->warned || cancelled ? ATTEMPT_DOUBTFUL : ATTEMPT_DONE;
+		if (out->outcome == ATTEMPT_DOUBTFUL)
+			snprintf(out->text, sizeof(out->text), "%s",
+				cancelled ? "the database was too slow, the statement was cancelled"
+					  : "the database warned that the commit may not be "
+					    "replicated");
+		if (copy_rows(a->good, &out->rows) < 0)
+			out->outcome = ATTEMPT_UNKNOWN;
+	}
+}
+
+static void run(PGconn *conn, const char *sql, const char *const *values, int n,
+	const struct limit *l, struct attempt *out)
+{
+	struct answer a = { 0 };
+	bool cancelled = false;
+	enum limit_ready read = LIMIT_READY;
+
+	PQsetNoticeReceiver(conn, note_warning, &a);
+	if (PQsetnonblocking(conn, 1) == 0 &&
+		PQsendQueryParams(conn, sql, n, NULL, values, NULL, NULL, 0)) {
+		read = flush(conn, l);
+		if (read == LIMIT_READY)
+			read = drain(conn, l, &a);
+	}
+	out->ended = read;
+	if (read != LIMIT_READY) {
+		cancelled = true;
+		read = give_up(conn, &a);
+	}
+	judge(&a, conn, cancelled, read, out);
+	PQsetNoticeReceiver(conn, note_warning, NULL);
+	PQclear(a.good);
+	PQclear(a.bad);
+}
+
+void attempt_run(struct link *link, const struct targets *targets, size_t target,
+	double connect_seconds, const char *sql, const char *const *values, int n,
+	const struct limit *limit, struct attempt *out)
+{
+	*out = (struct attempt){ 0 };
+	if (link->conn && link->target != target)
+		link_close(link);
+	if (!link->conn) {
+		struct limit l = limit_part(limit, connect_seconds);
+
+		link->conn = connect_to(targets, target, &l, out);
+		link->target = target;
+	}
+	if (!link->conn)
+		return;
+	run(link->conn, sql, values, n, limit, out);
+	if (out->outcome != ATTEMPT_DONE && out->outcome != ATTEMPT_REFUSED)
+		link_close(link);
+}
+
+const char *rows_get(const struct rows *r, size_t row, size_t column)
+{
+	return row < r->n && column < r->columns ? r->cells[row * r->columns + column] : NULL;
+}
+
+void attempt_free(struct attempt *a)
+{
+	free(a->rows.cells);
+	a->rows = (struct rows){ 0 };
+}
+
+void link_close(struct link *link)
+{
+	PQfinish(link->conn);
+	link->conn = NULL;
+}

@@ -1,0 +1,162 @@
+#include "store/connect.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "store/resolve.h"
+
+/* "…FATAL:  28P01: password…": where the five characters stand, or NULL. */
+static const char *find_sqlstate(const char *words)
+{
+	for (const char *p = strstr(words, ":  "); p; p = strstr(p + 1, ":  "))
+		if (strspn(p + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
+			strncmp(p + 8, ": ", 2) == 0)
+			return p + 3;
+	return NULL;
+}
+
+void connect_words(const char *words, struct attempt *out)
+{
+	int line = (int)strcspn(words, "\n");
+	const char *state;
+
+	snprintf(out->text, sizeof(out->text), "%.*s", line, words);
+	state = find_sqlstate(out->text);
+	if (state) {
+		char *at = out->text + (state - out->text);
+
+		snprintf(out->sqlstate, sizeof(out->sqlstate), "%.5s", state);
+		memmove(at, at + 7, strlen(at + 7) + 1);
+	}
+	err_one_line(out->text);
+}
+
+/* Which keywords lead to this target; the arrays end with NULL. */
+static PGconn *start(const struct targets *t, const struct target *to, const char *hostaddr)
+{
+	const char **keys = calloc(t->n_others + 4, sizeof(*keys));
+	const char **values = calloc(t->n_others + 4, sizeof(*values));
+	PGconn *conn = NULL;
+	size_t n = t->n_others;
+
+	if (keys && values) {
+		memcpy(keys, t->keys, n * sizeof(*keys));
+		memcpy(values, t->values, n * sizeof(*values));
+		keys[n] = "host";
+		values[n++] = to->host;
+		keys[n] = "hostaddr";
+		values[n++] = hostaddr;
+		keys[n] = "port";
+		values[n++] = to->port;
+		conn = PQconnectStartParams(keys, values, 0);
+	}
+	free(keys);
+	free(values);
+	return conn;
+}
+
+/*
+ * libpq says with one status that it refuses the parameters and that a host cannot be reached. What
+ * tells them apart is a second look at the same parameters with a host that is nowhere.
+ */
+static bool parameters_are_invalid(const struct targets *t, const struct target *to)
+{
+	const char **keys = calloc(t->n_others + 3, sizeof(*keys));
+	const char **values = calloc(t->n_others + 3, sizeof(*values));
+	PGPing ping = PQPING_NO_RESPONSE;
+	size_t n = t->n_others;
+
+	if (keys && values) {
+		memcpy(keys, t->keys, n * sizeof(*keys));
+		memcpy(values, t->values, n * sizeof(*values));
+		keys[n] = "host";
+		values[n++] = "/nonexistent";
+		keys[n] = "port";
+		values[n++] = to->port;
+		ping = PQpingParams(keys, values, 0);
+	}
+	free(keys);
+	free(values);
+	return ping == PQPING_NO_ATTEMPT;
+}
+
+static void quiet(void *nobody, const PGresult *notice)
+{
+	(void)nobody;
+	(void)notice;
+}
+
+/* Drives the handshake to its end. */
+static PostgresPollingStatusType handshake(
+	PGconn *conn, const struct limit *l, enum limit_ready *ended)
+{
+	PostgresPollingStatusType s = PGRES_POLLING_WRITING;
+
+	while (s == PGRES_POLLING_READING || s == PGRES_POLLING_WRITING) {
+		*ended = limit_wait(
+			l, PQsocket(conn), s == PGRES_POLLING_READING ? POLLIN : POLLOUT);
+		if (*ended != LIMIT_READY)
+			return PGRES_POLLING_FAILED;
+		s = PQconnectPoll(conn);
+	}
+	return s;
+}
+
+static PGconn *connect_address(const struct targets *t, const struct target *to,
+	const char *hostaddr, const struct limit *l, struct attempt *out)
+{
+	PGconn *conn = start(t, to, hostaddr);
+
+	*out = (struct attempt){ .outcome = ATTEMPT_NOT_SENT };
+	if (!conn) {
+		snprintf(out->text, sizeof(out->text), "out of memory");
+		return NULL;
+	}
+	PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
+	PQsetNoticeReceiver(conn, quiet, NULL);
+	if (PQstatus(conn) == CONNECTION_BAD) {
+		if (parameters_are_invalid(t, to))
+			out->outcome = ATTEMPT_INVALID;
+	} else if (handshake(conn, l, &out->ended) == PGRES_POLLING_OK) {
+		return conn;
+	}
+	if (out->ended != LIMIT_READY)
+		snprintf(out->text, sizeof(out->text), "connection to \"%s\" failed: %s",
+			to->host   ? to->host
+			: hostaddr ? hostaddr
+				   : "the local socket",
+			limit_why(out->ended));
+	else
+		connect_words(PQerrorMessage(conn), out);
+	PQfinish(conn);
+	return NULL;
+}
+
+PGconn *connect_to(
+	const struct targets *t, size_t target, const struct limit *l, struct attempt *out)
+{
+	const struct target *to = &t->list[target];
+	char found[RESOLVE_MAX][RESOLVE_TEXT];
+	struct err e = { 0 };
+	PGconn *conn = NULL;
+	int n;
+
+	if ((to->hostaddr && to->hostaddr[0]) || !resolve_needed(to->host))
+		return connect_address(t, to, to->hostaddr, l, out);
+	n = resolve(to->host, l, found, &e);
+	if (n < 0) {
+		*out = (struct attempt){ .outcome = ATTEMPT_NOT_SENT, .ended = limit_look(l) };
+		snprintf(out->text, sizeof(out->text), "%.500s", e.msg);
+	}
+	for (int i = 0; i < n && !conn; i++) {
+		struct limit share = limit_part(l, limit_left(l) / (n - i));
+
+		conn = connect_address(t, to, found[i], &share, out);
+		if (out->outcome == ATTEMPT_INVALID || out->sqlstate[0])
+			break;
+	}
+	return conn;
+}
