@@ -48,7 +48,7 @@ other_database() {
 find_database() {
 	local named_ipam="(dbname[[:space:]]*=[[:space:]]*'?|://[^?]*/)ipam'?([[:space:]?&]|\$)" said
 	start=$conninfo
-	if ! said=$(run "$start" -c 'SELECT current_database()' 2>&1); then
+	if ! said=$(run "$start" -c 'SELECT pg_catalog.current_database()' 2>&1); then
 		[[ $conninfo =~ $named_ipam ]] || fail "$said"
 		start=$(other_database postgres)
 		said=$(run "$start" -c "SELECT 'postgres'" 2>&1) || fail "$said"
@@ -62,12 +62,12 @@ find_database() {
 # Everything that changes roles waits for its turn at the list of roles, which is one for all databases.
 make_roles() {
 	run "$start" -f - <<-'SQL'
+		SET search_path = pg_catalog;
 		SELECT NOT rolsuper AS refused FROM pg_roles WHERE rolname = current_user \gset
 		\if :refused
 			DO $$ BEGIN RAISE EXCEPTION 'role "%" is not a superuser', current_user; END $$;
 		\endif
 		BEGIN;
-		SET LOCAL search_path = pg_catalog;
 		SET LOCAL lock_timeout = '1min';
 		LOCK TABLE pg_authid IN SHARE ROW EXCLUSIVE MODE;
 		SELECT 'CREATE ROLE ipam_owner NOLOGIN'
@@ -87,7 +87,7 @@ make_roles() {
 
 # Whoever makes it second is content. Template0 is never in use, and C never changes with the operating system.
 make_database() {
-	local exists="SELECT FROM pg_database WHERE datname = 'ipam'" problem
+	local exists="SELECT FROM pg_catalog.pg_database WHERE datname = 'ipam'" problem
 	if [[ $(run "$start" -c "SELECT EXISTS ($exists)") == f ]]; then
 		problem=$(run "$start" -c "CREATE DATABASE ipam OWNER ipam_owner TEMPLATE template0
 			ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'" 2>&1) ||
@@ -165,12 +165,12 @@ set_limits() {
 set_password() {
 	local said
 	if [[ -z $password ]]; then
-		[[ $(run "$start" -c "SELECT rolpassword IS NULL FROM pg_authid WHERE rolname = 'cni'") == f ]] ||
+		[[ $(run "$start" -c "SELECT rolpassword IS NULL FROM pg_catalog.pg_authid WHERE rolname = 'cni'") == f ]] ||
 			echo "${0##*/}: role \"cni\" has no password: to give it one, run this again with IPAM_PASSWORD set" >&2
 		return
 	fi
 	said=$(printf '%s\n%s\n' "$password" "$password" | setsid psql -X -q -w -v ON_ERROR_STOP=1 -d "$start" \
-		-c BEGIN -c "SET LOCAL lock_timeout = '1min'" -c 'LOCK TABLE pg_authid IN SHARE ROW EXCLUSIVE MODE' \
+		-c BEGIN -c "SET LOCAL lock_timeout = '1min'" -c 'LOCK TABLE pg_catalog.pg_authid IN SHARE ROW EXCLUSIVE MODE' \
 		-c '\password cni' -c COMMIT 2>&1) || fail "the password was not set: $said"
 }
 
