@@ -1,0 +1,136 @@
+/* Writing where nobody may read. Needs nothing. */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/put.h"
+
+enum { LONG = 300000 }; /* more than a pipe or a socket takes at once */
+
+/* Reads everything from the descriptor and counts it. */
+static void *drain(void *fd)
+{
+	static _Thread_local char buf[8192];
+	size_t all = 0;
+	ssize_t n;
+
+	while ((n = read(*(int *)fd, buf, sizeof(buf))) > 0)
+		all += (size_t)n;
+	return (void *)all;
+}
+
+static void all_arrives_at(int to, int from)
+{
+	char *text = calloc(1, LONG);
+	struct limit l = limit_in(20);
+	pthread_t reader;
+	void *n;
+
+	assert_int_equal(pthread_create(&reader, NULL, drain, &from), 0);
+	assert_int_equal(put_all(&l, to, text, LONG), 0);
+	close(to);
+	pthread_join(reader, &n);
+	assert_int_equal((size_t)n, LONG);
+	close(from);
+	free(text);
+}
+
+static void all_arrives(void **state)
+{
+	int p[2];
+
+	(void)state;
+	assert_int_equal(pipe(p), 0);
+	all_arrives_at(p[1], p[0]);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0);
+	all_arrives_at(p[1], p[0]);
+}
+
+static void nobody_reads(void **state)
+{
+	char *text = calloc(1, LONG);
+	int p[2];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct limit l = limit_in(0.05);
+
+		assert_int_equal(i ? pipe(p) : socketpair(AF_UNIX, SOCK_STREAM, 0, p), 0);
+		assert_int_equal(put_all(&l, p[1], text, LONG), -1);
+		assert_int_equal(errno, ETIMEDOUT);
+		close(p[0]);
+		close(p[1]);
+	}
+	free(text);
+}
+
+/* Reads a byte now and then, until the writer is gone. */
+static void *sip(void *fd)
+{
+	char c[4096];
+
+	while (read(*(int *)fd, c, sizeof(c)) > 0)
+		usleep(2000);
+	return NULL;
+}
+
+static void a_slow_reader_does_not_draw_it_out(void **state)
+{
+	size_t len = 64UL << 20;
+	char *text = calloc(1, len);
+	struct limit l = limit_in(0.1);
+	int64_t start = limit_now();
+	pthread_t reader;
+	int p[2];
+
+	(void)state;
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(pthread_create(&reader, NULL, sip, &p[0]), 0);
+	assert_int_equal(put_all(&l, p[1], text, len), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	assert_true(limit_now() - start < 5 * INT64_C(1000000000));
+	close(p[1]);
+	pthread_join(reader, NULL);
+	close(p[0]);
+	free(text);
+}
+
+static void failures(void **state)
+{
+	struct limit l = limit_in(10);
+	int full = open("/dev/full", O_WRONLY);
+	int p[2];
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(put_all(&l, full, "x", 1), -1);
+	assert_int_equal(errno, ENOSPC);
+	close(full);
+	assert_int_equal(pipe(p), 0);
+	close(p[0]);
+	assert_int_equal(put_all(&l, p[1], "x", 1), -1);
+	assert_int_equal(errno, EPIPE);
+	close(p[1]);
+	assert_int_equal(put_all(&l, p[1], "x", 1), -1);
+	assert_int_equal(errno, EBADF);
+	assert_int_equal(put_all(&l, -1, "", 0), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(all_arrives),
+		cmocka_unit_test(nobody_reads),
+		cmocka_unit_test(a_slow_reader_does_not_draw_it_out),
+		cmocka_unit_test(failures),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
