@@ -1,0 +1,107 @@
+"""Each statement of the plugin against the schema, as its role. Needs PostgreSQL's server programs, psql and a C compiler."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import pg
+import tap
+
+DUMP = r'''
+#include <stdio.h>
+#include "store/sql.h"
+int main(void)
+{
+	for (int i = 0; i < SQLS; i++)
+		printf("%s%c", sql_text[i], i + 1 < SQLS ? 30 : 0);
+	return 0;
+}
+'''
+LIST = """'[{"containerID": "pod1", "ifname": "eth0"}, {"containerID": "pod2", "ifname": "eth0"}]'"""
+# In the order of enum sql: parameters for which each one runs.
+NAMES = {
+    'INSERT': "'pod9', 'eth0', '{10.9.0.1/24,10.9.0.2/24}', 'net', 'n7', 'h7', 'boot', NULL, NULL, NULL",
+    'LOOK': "'net', '{10.9.0.1/24}', 'n7', 'h7', 'pod9', 'eth0', 'boot', '60'",
+    'CONFIRM': "'{1,2}', 'boot', 'pod9', 'eth0'",
+    'TAKE': "'pod9', 'eth0', '{10.9.0.3/24}', 'net', 'n8', 'h8', 'boot', NULL, NULL, NULL, '{1}', '60'",
+    'RELEASE': "'{1,2}', 'pod9', 'eth0'",
+    'DEL': "'net', 'n7', 'h7', 'pod9', 'eth0'",
+    'GC': f"'net', 'n7', 'h7', {LIST}, 'boot', '60', '0'",
+    'STATUS': '',
+}
+FUNCTIONS = ['now()', 'host(inet)', 'masklen(inet)', 'unnest(inet[])', 'json_to_recordset(json)', 'current_setting(text)',
+             'pg_is_in_recovery()', 'make_interval(secs double precision)', 'has_table_privilege(text, text)',
+             'has_column_privilege(text, text, text)', 'max(int)', 'min(text)', 'count(bigint)']
+EVIL = 'CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO cni; CREATE VIEW evil.ips AS SELECT 1; CREATE VIEW evil.ips_schema AS SELECT 1;' \
+    + ''.join(f"CREATE FUNCTION evil.{f} RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''evil''; END';" for f in FUNCTIONS) \
+    + ''.join(f'CREATE DOMAIN evil.{t} AS box;' for t in ('text', 'inet', 'int4', 'int8', 'float8', 'bool', 'json'))
+
+
+def statements():
+    """What src/store/sql.c says, by the names above."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = os.path.join(folder, 'dump')
+        subprocess.run([os.environ.get('CC', 'cc'), '-I', f'{pg.ROOT}/include', '-o', program, '-x', 'c', '-', f'{pg.ROOT}/src/store/sql.c'],
+                       input=DUMP, text=True, check=True, timeout=60)
+        texts = subprocess.run([program], capture_output=True, text=True, check=True, timeout=10).stdout.rstrip('\0').split('\x1e')
+    if len(texts) != len(NAMES):
+        raise AssertionError(f'{len(texts)} statements where this test knows {len(NAMES)}')
+    return dict(zip(NAMES, texts))
+
+
+@unittest.skipUnless(shutil.which(os.environ.get('CC', 'cc')), 'no C compiler')
+class Statements(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.texts = statements()
+        cls.server = pg.Server(autovacuum='off')
+        cls.addClassCleanup(cls.server.close)
+        cls.server.psql('''INSERT INTO ips (network, node, host_id, boot_id, pod_id, interface, ip)
+            SELECT 'net', 'n' || i % 100, 'h' || i % 100, 'boot', 'pod' || i, 'eth0', '10.0.0.0'::inet + i
+              FROM generate_series(1, 200000) AS i''')
+
+    def run_as_cni(self, sql):
+        return self.server.psql(f'BEGIN; {sql}; ROLLBACK', user='cni')
+
+    def execute(self, name):
+        arguments = f'({NAMES[name]})' if NAMES[name] else ''
+        return f'PREPARE s AS {self.texts[name]}; EXECUTE s{arguments}'
+
+    def test_each_one_can_be_prepared_and_run(self):
+        for name in NAMES:
+            with self.subTest(name):
+                self.run_as_cni(self.execute(name))
+
+    def test_no_search_path_changes_what_they_mean(self):
+        self.server.psql(EVIL)
+        self.addCleanup(self.server.psql, 'DROP SCHEMA evil CASCADE')
+        want = {name: self.run_as_cni(self.execute(name)) for name in ('LOOK', 'DEL', 'GC')}
+        for path in ('evil', 'evil, pg_catalog', ''):
+            for name in NAMES:
+                with self.subTest(path=path, name=name):
+                    got = self.run_as_cni(f"SET LOCAL search_path = {path or 'pg_temp'}; " + self.execute(name))
+                    self.assertEqual(got, want.get(name, got))
+
+    def plan(self, name):
+        text = self.execute(name).replace('EXECUTE s', 'EXPLAIN EXECUTE s')
+        return '\n'.join(row[0] for row in self.run_as_cni(text))
+
+    def test_without_statistics_none_reads_the_whole_table(self):
+        for name in ('LOOK', 'CONFIRM', 'TAKE', 'RELEASE', 'DEL', 'GC'):
+            with self.subTest(name):
+                self.assertNotIn('Seq Scan on ips\n', self.plan(name) + '\n')
+
+    def test_gc_s_list_is_hashed_not_read_for_every_row(self):
+        self.assertIn('hashed SubPlan', self.plan('GC'))
+
+    def test_with_statistics_neither(self):
+        self.server.psql('ANALYZE ips')
+        self.test_without_statistics_none_reads_the_whole_table()
+        self.test_gc_s_list_is_hashed_not_read_for_every_row()
+
+
+if __name__ == '__main__':
+    tap.main()
