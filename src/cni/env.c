@@ -15,6 +15,7 @@ struct variable {
 	const char **value;
 	bool needed;
 	check_value *check;
+	const char *rule; /* what check demands */
 };
 
 static const char *check_container(const char *value)
@@ -50,7 +51,7 @@ static const char *check_ifname(const char *value)
 	size_t left = strlen(value);
 
 	if (left > IFNAME_MOST)
-		return "interface name is too long (it should be less than 16 characters)";
+		return "interface name is too long";
 	if (strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
 		return "interface name is . or ..";
 	while (left > 0) {
@@ -64,6 +65,15 @@ static const char *check_ifname(const char *value)
 		left -= n;
 	}
 	return NULL;
+}
+
+static void add_invalid(struct err *e, const char *wrong, const struct variable *v)
+{
+	struct err before = *e;
+
+	err_set(e, CNI_ENV, "%s%s%s", before.msg, *before.msg ? "; " : "", wrong);
+	err_details(e, "%s%s%s is \"%.100s\" (%s)", before.details, *before.details ? "; " : "",
+		v->name, *v->value, v->rule);
 }
 
 /* Puts the values in place and collects what is missing, and what is invalid. */
@@ -83,13 +93,8 @@ static void look(const struct world *w, const struct variable *vars, char *missi
 			continue;
 		}
 		wrong = v->check ? v->check(*v->value) : NULL;
-		if (!wrong)
-			continue;
-		if (invalid->code)
-			err_wrap(invalid, "%s", wrong);
-		else
-			err_set(invalid, CNI_ENV, "%s", wrong);
-		err_details(invalid, "%s is \"%.100s\"", v->name, *v->value);
+		if (wrong)
+			add_invalid(invalid, wrong, v);
 	}
 }
 
@@ -97,11 +102,13 @@ int env_read(const struct world *w, unsigned needs, struct cni_call *call, struc
 {
 	bool attachment = needs & CNI_NEEDS_ATTACHMENT;
 	const struct variable vars[] = {
-		{ "CNI_CONTAINERID", &call->container, attachment, check_container },
-		{ "CNI_NETNS", &call->netns, needs & CNI_NEEDS_NETNS, NULL },
-		{ "CNI_IFNAME", &call->ifname, attachment, check_ifname },
-		{ "CNI_ARGS", &call->args, false, NULL },
-		{ "CNI_PATH", &call->path, true, NULL },
+		{ "CNI_CONTAINERID", &call->container, attachment, check_container,
+			"a letter or digit, then letters, digits, _ . or -" },
+		{ "CNI_NETNS", &call->netns, needs & CNI_NEEDS_NETNS, NULL, NULL },
+		{ "CNI_IFNAME", &call->ifname, attachment, check_ifname,
+			"less than 16 characters, no / or : or whitespace" },
+		{ "CNI_ARGS", &call->args, false, NULL, NULL },
+		{ "CNI_PATH", &call->path, true, NULL, NULL },
 		{ 0 },
 	};
 	char missing[128] = "";
