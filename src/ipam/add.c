@@ -135,7 +135,7 @@ static void log_recorded(const struct cni_call *call, const struct added *a)
 {
 	char text[IP_TEXT];
 
-	for (size_t i = 0; i < a->grant.n; i++)
+	for (size_t i = 0; text_get(&a->grant.ids)[0] && i < a->grant.n; i++)
 		log_line(call->log, LOG_INFO, "recorded %s for \"%s-%s\"",
 			ip_text(&a->grant.ips[i], true, text), call->container, call->ifname);
 }

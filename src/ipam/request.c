@@ -194,36 +194,43 @@ static int from_conf(const cJSON *addresses, struct request *r, struct err *e)
 }
 
 struct wanted_args {
-	const char *ip, *gateway;
+	char *ip, *gateway; /* owned; NULL where absent */
+	bool no_memory;
 };
 
 static void want(void *context, const char *key, const char *value)
 {
 	struct wanted_args *w = context;
+	char **to = strcmp(key, "IP") == 0        ? &w->ip
+		    : strcmp(key, "GATEWAY") == 0 ? &w->gateway
+						  : NULL;
 
-	if (strcmp(key, "IP") == 0)
-		w->ip = value;
-	else if (strcmp(key, "GATEWAY") == 0)
-		w->gateway = value;
+	if (!to)
+		return;
+	free(*to);
+	*to = strdup(value);
+	w->no_memory |= !*to;
 }
 
-/* *gateway is CNI_ARGS' GATEWAY where it counts, else NULL. */
-static int read_sources(const struct cni_call *call, const struct ipam_conf *conf,
-	struct request *r, const char **gateway, struct err *e)
+static void wanted_free(struct wanted_args *w)
 {
-	struct wanted_args w = { 0 };
+	free(w->ip);
+	free(w->gateway);
+}
 
-	*gateway = NULL;
-	if (cni_args(call->args, want, &w, e) < 0 || from_runtime(call, r, e) < 0)
+/* Says in *env_counts whether CNI_ARGS' IP and GATEWAY do: nothing of what comes before them was
+ * there. */
+static int read_sources(const struct cni_call *call, const struct ipam_conf *conf,
+	const struct wanted_args *w, struct request *r, bool *env_counts, struct err *e)
+{
+	if (from_runtime(call, r, e) < 0 || (r->n == 0 && from_args(call, r, e) < 0))
 		return -1;
-	if (r->n == 0 && from_args(call, r, e) < 0)
-		return -1;
-	if (r->n > 0)
+	*env_counts = r->n == 0;
+	if (!*env_counts)
 		return 0;
-	*gateway = w.gateway;
 	if (from_conf(conf->addresses, r, e) < 0)
 		return -1;
-	return w.ip ? each_part(w.ip, "CNI_ARGS IP", add_text, r, e) : 0;
+	return w->ip ? each_part(w->ip, "CNI_ARGS IP", add_text, r, e) : 0;
 }
 
 /* Equal addresses are asked for once. */
@@ -262,17 +269,18 @@ static int one_of_a_family(const struct request *r, enum cni_version v, struct e
 	return 0;
 }
 
-static int read_all(
-	const struct cni_call *call, const struct ipam_conf *conf, struct request *r, struct err *e)
+static int read_all(const struct cni_call *call, const struct ipam_conf *conf,
+	const struct wanted_args *w, struct request *r, struct err *e)
 {
-	const char *gateway;
+	bool env_counts;
 
-	if (read_sources(call, conf, r, &gateway, e) < 0)
+	if (read_sources(call, conf, w, r, &env_counts, e) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n; i++)
 		if (usable(&conf->ranges, &r->ips[i].ip, &r->ips[i].gateway, e) < 0)
 			return -1;
-	if (gateway && each_part(gateway, "CNI_ARGS GATEWAY", add_gateway, r, e) < 0)
+	if (env_counts && w->gateway &&
+		each_part(w->gateway, "CNI_ARGS GATEWAY", add_gateway, r, e) < 0)
 		return -1;
 	return unite(r, e) < 0 ? -1 : one_of_a_family(r, call->version, e);
 }
@@ -280,12 +288,18 @@ static int read_all(
 int request_read(const struct cni_call *call, const struct ipam_conf *conf, struct request *out,
 	struct err *e)
 {
+	struct wanted_args w = { 0 };
 	struct request r = { 0 };
+	int rc = cni_args(call->args, want, &w, e);
 
-	if (read_all(call, conf, &r, e) < 0) {
+	if (rc == 0 && w.no_memory)
+		rc = err_set(e, CNI_IO, "out of memory");
+	if (rc == 0)
+		rc = read_all(call, conf, &w, &r, e);
+	wanted_free(&w);
+	if (rc < 0)
 		request_free(&r);
-		return -1;
-	}
-	*out = r;
-	return 0;
+	else
+		*out = r;
+	return rc;
 }

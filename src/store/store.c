@@ -30,6 +30,8 @@ static int failed(const struct attempt *at, struct err *e)
 		return err_set(e, CNI_CONFIG, "invalid database parameters in ipam: %s", at->text);
 	if (at->ended == LIMIT_ABANDONED)
 		return err_set(e, CNI_AGAIN, "given up: %s", limit_why(LIMIT_ABANDONED));
+	if (at->outcome == ATTEMPT_NOT_SENT && at->sqlstate[0])
+		return err_set(e, CNI_AGAIN, "the database refuses the connection: %s", at->text);
 	if (at->outcome == ATTEMPT_NOT_SENT)
 		return err_set(e, CNI_AGAIN, "database unreachable: %s", at->text);
 	if (at->outcome != ATTEMPT_REFUSED)
@@ -84,13 +86,13 @@ static int refuse_hidden_warnings(const struct rows *r, struct err *e)
 
 /* ---- parameters ---- */
 
-static void ips_array(struct text *out, const struct ip *ips, size_t n)
+static void ips_array(struct text *out, const struct ip *ips, size_t n, bool with_prefix)
 {
 	char text[IP_TEXT];
 
 	text_add(out, "{");
 	for (size_t i = 0; i < n; i++)
-		text_add(out, "%s%s", i ? "," : "", ip_text(&ips[i], true, text));
+		text_add(out, "%s%s", i ? "," : "", ip_text(&ips[i], with_prefix, text));
 	text_add(out, "}");
 }
 
@@ -99,7 +101,7 @@ static void ips_array(struct text *out, const struct ip *ips, size_t n)
 /* $1 to $10 of INSERT and TAKE. `ips` owns the array's text. */
 static void insert_values(const struct claim *c, struct text *ips, const char **v)
 {
-	ips_array(ips, c->ips, c->n_ips);
+	ips_array(ips, c->ips, c->n_ips, true);
 	v[0] = c->by.pod;
 	v[1] = c->by.interface;
 	v[2] = text_get(ips);
@@ -202,7 +204,7 @@ static int db_look(void *context, const struct claim *c, const struct limit *l,
 	struct attempt at;
 	int rc;
 
-	ips_array(&ips, c->ips, c->n_ips);
+	ips_array(&ips, c->ips, c->n_ips, false);
 	again_run(&db->again, sql_text[SQL_LOOK],
 		(const char *[]){ c->by.network, text_get(&ips), c->by.node, c->by.host_id,
 			c->by.pod, c->by.interface, c->boot_id, seconds(c->uptime, uptime) },
