@@ -64,7 +64,10 @@ clean_up() {
 begin() {
 	mkdir -p .deps plugins
 	exec 9>.deps/lock
-	flock -w 1200 9 || { loud "another setup has been running for 20 minutes"; exit 1; }
+	if ! flock -n 9; then
+		say "another setup is running: waiting for it"
+		flock -w 1200 9 || { loud "it has been running for 20 minutes"; exit 1; }
+	fi
 	rm -rf .deps/work.*
 	work=$(mktemp -d "$PWD/.deps/work.XXXXXX")
 	trap clean_up EXIT
