@@ -46,6 +46,20 @@ static void status_code(const struct cni_verb *verb, struct err *e)
 	}
 }
 
+/* containerd takes "not found" in an error of DEL for success, and the address would leak. Whose
+ * words they are does not matter: libpq's too. */
+static void unlike_success(const struct cni_verb *verb, struct err *e)
+{
+	char *const texts[] = { e->msg, e->details };
+	char *at;
+
+	if (strcmp(verb->name, "DEL") != 0)
+		return;
+	for (size_t i = 0; i < 2; i++)
+		while ((at = strcasestr(texts[i], "not found")))
+			memcpy(at, "not there", strlen("not there"));
+}
+
 /* Environment, stdin and configuration into `call`, then the verb. */
 static int do_verb(const struct cni_verb *verb, struct cni_call *call, char **input,
 	struct conf *conf, struct cni_answer *answer, struct err *e)
@@ -71,6 +85,7 @@ static int run_verb(const struct cni_verb *verb, struct cni_call *call)
 		status = answer_print(call, &answer);
 	} else {
 		status_code(verb, &e);
+		unlike_success(verb, &e);
 		status = answer_error(call, &e, conf.version);
 	}
 	conf_free(&conf);
