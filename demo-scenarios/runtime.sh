@@ -19,7 +19,7 @@ runtime_version() {
 runtime_plugins() {
 	local file=$1 extra
 	jq -c '.plugins[]?' "$file"
-	[[ $(jq '.loadOnlyInlinedPlugins == true' "$file") == false ]] || return 0
+	[[ $(jq '.loadOnlyInlinedPlugins | tostring | ascii_downcase == "true"' "$file") == false ]] || return 0
 	for extra in "${file%/*}/$(jq -r .name "$file")"/*.conf; do
 		[[ ! -e $extra ]] || jq -c . "$extra"
 	done
@@ -126,7 +126,7 @@ runtime_each() {
 runtime_check() {
 	local file
 	file=$(conflist "$1")
-	if [[ $(jq '.disableCheck == true' "$file") == true ]]; then
+	if [[ $(jq '.disableCheck | tostring | ascii_downcase == "true"' "$file") == true ]]; then
 		return 0
 	fi
 	runtime_plugins "$file" | runtime_each CHECK "$@"
@@ -154,7 +154,7 @@ runtime_status() {
 runtime_gc() {
 	local file plugin extra status=0
 	file=$(conflist "$1")
-	[[ $(jq '.disableGC == true' "$file") == false ]] ||
+	[[ $(jq '.disableGC | tostring | ascii_downcase == "true"' "$file") == false ]] ||
 		die "network \"$1\" has disableGC: no runtime may send it GC ($file)"
 	[[ $(runtime_version "$file") == 1.1.0 ]] ||
 		die "GC needs cniVersion 1.1.0, network \"$1\" has $(runtime_version "$file") ($file)"
