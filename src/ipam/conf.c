@@ -119,6 +119,10 @@ static int add_param(const cJSON *value, struct ipam_conf *c, struct err *e)
 		return 0;
 	}
 	c->params[c->n_params++] = (struct param){ value->string, text };
+	if (strstr(text, "://")) /* it may hold a password, so it is not repeated */
+		return err_set(e, CNI_CONFIG,
+			"ipam.%s is a URL: give host, port, user, password and dbname a key each",
+			value->string);
 	if (strcmp(value->string, "port") == 0 && !port_is_valid(text))
 		return err_set(e, CNI_CONFIG,
 			"ipam.port must be 1 to 65535, or one such number for each host, separated "
