@@ -92,7 +92,7 @@ static int enter(const struct child *c, int in, int out, pid_t parent, const sig
  * group when this returns. */
 static pid_t start_once(const struct child *c, int in, int out)
 {
-	char *const argv[] = { (char *)(uintptr_t)c->path, NULL };
+	char *const argv[] = { (char *)c->path, NULL };
 	const pid_t parent = getpid();
 	volatile int failed = 0;
 	sigset_t all, mask;

@@ -8,7 +8,7 @@
 #include "base/scope.h"
 #include "net/find.h"
 
-#define ANSWER_MOST (1024 * 1024)
+#define ANSWER_MOST (1024UL * 1024)
 #define GRACE_SECONDS 1.0 /* it may know its own end: this is for those that do not */
 #define UNDO_SECONDS 1.0  /* at least */
 

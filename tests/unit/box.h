@@ -3,6 +3,7 @@
 #define TESTS_UNIT_BOX_H
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,13 +25,18 @@ static inline int box_open(void **state)
 	return mkdtemp(b->dir) ? 0 : -1;
 }
 
+static inline int box_remove(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path);
+}
+
 static inline int box_close(void **state)
 {
 	struct box *b = *state;
-	char command[128];
-
-	snprintf(command, sizeof(command), "rm -rf '%s'", b->dir);
-	int failed = system(command);
+	int failed = nftw(b->dir, box_remove, 8, FTW_DEPTH | FTW_PHYS);
 
 	free(b);
 	return failed;

@@ -32,7 +32,7 @@ static struct child child_of(const char *path, const char *input, double seconds
 		.input = input,
 		.input_len = strlen(input),
 		.err = 2,
-		.most = 1024 * 1024,
+		.most = 1024UL * 1024,
 		.seconds = seconds,
 		.watch = &nobody };
 }
@@ -154,7 +154,7 @@ static void a_flood_ends_at_the_most_it_may_write(void **state)
 {
 	struct child c = child_of(box_script(*state, "x", "exec yes"), "", 5);
 
-	c.most = 100 * 1024;
+	c.most = 100UL * 1024;
 	struct ran r = run_child(&c);
 
 	assert_int_equal(r.o.end, CHILD_FLOODED);

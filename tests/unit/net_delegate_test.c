@@ -1,0 +1,201 @@
+/* Running the IPAM plugin, and running it again with DEL. Needs /bin/sh. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "box.h"
+#include "call.h"
+#include "net/delegate.h"
+
+#define CONF "{ \"name\" : \"net\",\n\t\"ipam\": {\"type\": \"ipam\"} } "
+
+/* A delegate whose executable is this script, with a second of time. */
+struct set {
+	struct box *box;
+	struct made_call call;
+	struct delegate *delegate;
+	struct verdict verdict;
+	struct err e;
+};
+
+static struct set set_up(void **state, const char *script)
+{
+	struct set s = { .box = *state };
+
+	box_script(s.box, "ipam", script);
+	return s;
+}
+
+static int run(struct set *s, const char *command, double seconds)
+{
+	const struct cni_call *call = make_call(&s->call, command, CONF, s->box->dir);
+
+	s->delegate = delegate_make(call, "ipam", seconds, &s->e);
+	assert_non_null(s->delegate);
+	return delegate_run(s->delegate, &s->verdict, &s->e);
+}
+
+/* Undoes with so much time left, and returns the log. */
+static const char *undo(struct set *s, double left)
+{
+	s->delegate->end = limit_in(left).end;
+	s->call.log.err = creat(box_path(s->box, "log"), 0600);
+	delegate_undo(s->delegate, &s->call.log);
+	close(s->call.log.err);
+	return box_read(s->box, "log");
+}
+
+static void tear_down(struct set *s)
+{
+	verdict_free(&s->verdict);
+	delegate_free(s->delegate);
+	drop_call(&s->call);
+}
+
+static double since(int64_t start)
+{
+	return (double)(limit_now() - start) / 1e9;
+}
+
+static void it_gets_what_we_got(void **state)
+{
+	struct set s = set_up(state, "env >$BOX/env; cat >$BOX/stdin; echo '{}'");
+
+	assert_int_equal(run(&s, "CHECK", 5), 0);
+	assert_string_equal(box_read(s.box, "stdin"), CONF);
+	assert_non_null(strstr(box_read(s.box, "env"), "CNI_COMMAND=CHECK\n"));
+	assert_non_null(strstr(s.box->text, "CNI_NETNS_OVERRIDE=\n"));
+	tear_down(&s);
+}
+
+static void del_differs_in_the_command_alone(void **state)
+{
+	struct set s = set_up(state, "env | grep -v ^CNI_COMMAND >$BOX/env.$CNI_COMMAND\n"
+				     "cat >$BOX/stdin.$CNI_COMMAND; echo '{}'");
+	char added[1024];
+
+	assert_int_equal(run(&s, "ADD", 5), 0);
+	snprintf(added, sizeof(added), "%.1023s", box_read(s.box, "env.ADD"));
+	assert_string_equal(undo(&s, 5), "");
+	assert_non_null(strstr(added, "CNI_NETNS_OVERRIDE"));
+	assert_string_equal(box_read(s.box, "env.DEL"), added);
+	assert_string_equal(box_read(s.box, "stdin.DEL"), CONF);
+	tear_down(&s);
+}
+
+static void it_is_killed_a_second_after_its_time(void **state)
+{
+	struct set s = set_up(state, "sleep 20");
+	int64_t start = limit_now();
+
+	assert_int_equal(run(&s, "ADD", 0.2), -1);
+	assert_int_equal(s.e.code, CNI_AGAIN);
+	assert_true(since(start) >= 1.2 && since(start) < 1.7);
+	assert_true(s.delegate->end - start >= 1200000000 && s.delegate->end - start < 1300000000);
+	tear_down(&s);
+}
+
+static void that_second_is_its_own_too(void **state)
+{
+	struct set s = set_up(state, "sleep 0.7; echo '{}'");
+
+	assert_int_equal(run(&s, "ADD", 0.1), 0);
+	tear_down(&s);
+}
+
+static void what_was_never_started_has_no_end(void **state)
+{
+	struct set s = { .box = *state };
+
+	box_write(s.box, "ipam", "\1 no program", 0755);
+	assert_int_equal(run(&s, "ADD", 1), -1);
+	assert_int_equal(s.e.code, CNI_IO);
+	assert_true(s.delegate->end == 0);
+	tear_down(&s);
+}
+
+static void del_gets_a_second_at_least(void **state)
+{
+	struct set s =
+		set_up(state, "[ $CNI_COMMAND = ADD ] || sleep 0.6; echo $CNI_COMMAND >$BOX/last");
+
+	assert_int_equal(run(&s, "ADD", 1), 0);
+	assert_string_equal(undo(&s, 0), "");
+	assert_string_equal(box_read(s.box, "last"), "DEL\n");
+	tear_down(&s);
+}
+
+static void del_gets_what_is_left(void **state)
+{
+	struct set s =
+		set_up(state, "[ $CNI_COMMAND = ADD ] || sleep 1.3; echo $CNI_COMMAND >$BOX/last");
+
+	assert_int_equal(run(&s, "ADD", 1), 0);
+	assert_string_equal(undo(&s, 2), "");
+	assert_string_equal(box_read(s.box, "last"), "DEL\n");
+	tear_down(&s);
+}
+
+static void a_del_that_hangs_is_killed_and_logged(void **state)
+{
+	struct set s = set_up(state, "[ $CNI_COMMAND = ADD ] || sleep 20");
+	int64_t start;
+
+	assert_int_equal(run(&s, "ADD", 1), 0);
+	start = limit_now();
+	assert_non_null(strstr(undo(&s, 0.2), "the DEL after the failed ADD failed too"));
+	assert_true(since(start) >= 1.0 && since(start) < 1.5);
+	assert_non_null(strstr(s.box->text, "its time was over"));
+	tear_down(&s);
+}
+
+static void what_del_says_against_it_is_logged(void **state)
+{
+	struct set s = set_up(state, "[ $CNI_COMMAND = ADD ] || { echo '{\"code\":11,\"msg\":\"no "
+				     "database\"}'; exit 1; }");
+
+	assert_int_equal(run(&s, "ADD", 1), 0);
+	assert_non_null(strstr(undo(&s, 1), "[error] the DEL after the failed ADD failed too: "
+					    "no database\n"));
+	tear_down(&s);
+}
+
+static void nobody_ends_a_del_early(void **state)
+{
+	struct set s =
+		set_up(state, "[ $CNI_COMMAND = ADD ] || sleep 0.3; echo $CNI_COMMAND >$BOX/last");
+	int told[2];
+
+	assert_int_equal(run(&s, "ADD", 1), 0);
+	assert_int_equal(pipe(told), 0);
+	close(told[1]);
+	s.call.limit.told = told[0];
+	assert_int_equal(limit_look(&s.call.limit), LIMIT_ABANDONED);
+	assert_string_equal(undo(&s, 1), "");
+	assert_string_equal(box_read(s.box, "last"), "DEL\n");
+	close(told[0]);
+	tear_down(&s);
+}
+
+#define in_box(test) cmocka_unit_test_setup_teardown(test, box_open, box_close)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		in_box(it_gets_what_we_got),
+		in_box(del_differs_in_the_command_alone),
+		in_box(it_is_killed_a_second_after_its_time),
+		in_box(that_second_is_its_own_too),
+		in_box(what_was_never_started_has_no_end),
+		in_box(del_gets_a_second_at_least),
+		in_box(del_gets_what_is_left),
+		in_box(a_del_that_hangs_is_killed_and_logged),
+		in_box(what_del_says_against_it_is_logged),
+		in_box(nobody_ends_a_del_early),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
