@@ -108,6 +108,13 @@ static char *param_text(const cJSON *value, struct err *e)
 	return text;
 }
 
+/* Where people put a URL, which may hold a password: an error that repeats it would tell. */
+static bool is_url(const char *key, const char *text)
+{
+	return strstr(text, "://") && (strcmp(key, "host") == 0 || strcmp(key, "hostaddr") == 0 ||
+					      strcmp(key, "dbname") == 0);
+}
+
 static int add_param(const cJSON *value, struct ipam_conf *c, struct err *e)
 {
 	char *text = param_text(value, e);
@@ -119,7 +126,7 @@ static int add_param(const cJSON *value, struct ipam_conf *c, struct err *e)
 		return 0;
 	}
 	c->params[c->n_params++] = (struct param){ value->string, text };
-	if (strstr(text, "://")) /* it may hold a password, so it is not repeated */
+	if (is_url(value->string, text))
 		return err_set(e, CNI_CONFIG,
 			"ipam.%s is a URL: give host, port, user, password and dbname a key each",
 			value->string);
