@@ -1,0 +1,232 @@
+/* Printing, and undoing what could not be printed. Needs memfd_create. */
+#include "io.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "cni/answer.h"
+
+/* A call in a world, and what happened to its answer. */
+struct stage {
+	struct world world;
+	struct limit limit;
+	struct log log;
+	struct cni_call call;
+	char text[4096];
+};
+
+struct fate {
+	int undone, dropped;
+};
+
+static void stage_set(struct stage *s)
+{
+	*s = (struct stage){ .world = world_of(NULL, ""), .limit = limit_in(10) };
+	s->log = (struct log){ .level = LOG_INFO, .err = s->world.err, .file = -1 };
+	s->call = (struct cni_call){ .world = &s->world,
+		.limit = &s->limit,
+		.log = &s->log,
+		.command = "ADD",
+		.version = CNI_1_0_0 };
+}
+
+/* stdout becomes another descriptor. */
+static void stage_out(struct stage *s, int fd)
+{
+	close(s->world.out);
+	s->world.out = fd;
+}
+
+static void note_undo(void *context, struct log *log)
+{
+	struct fate *fate = context;
+
+	assert_non_null(log);
+	assert_int_equal(fate->dropped, 0);
+	fate->undone++;
+}
+
+static void note_drop(void *context)
+{
+	((struct fate *)context)->dropped++;
+}
+
+static struct cni_answer answer_of(const char *json, struct fate *fate)
+{
+	return (struct cni_answer){ .json = json ? strdup(json) : NULL,
+		.undo = note_undo,
+		.drop = note_drop,
+		.context = fate };
+}
+
+static void printed(void **state)
+{
+	struct fate fate = { 0 };
+	struct cni_answer answer = answer_of("{\"ips\":[]}", &fate);
+	struct stage s;
+
+	(void)state;
+	stage_set(&s);
+	assert_int_equal(answer_print(&s.call, &answer), 0);
+	assert_string_equal(held(s.world.out, s.text, sizeof(s.text)), "{\"ips\":[]}\n");
+	assert_string_equal(held(s.world.err, s.text, sizeof(s.text)), "");
+	assert_int_equal(fate.undone, 0);
+	assert_int_equal(fate.dropped, 1);
+	world_close(&s.world);
+}
+
+static void nothing_to_print(void **state)
+{
+	struct fate fate = { 0 };
+	struct cni_answer answer = answer_of(NULL, &fate);
+	struct stage s;
+
+	(void)state;
+	stage_set(&s);
+	stage_out(&s, open("/dev/full", O_WRONLY));
+	assert_int_equal(answer_print(&s.call, &answer), 0);
+	assert_int_equal(fate.undone, 0);
+	assert_int_equal(fate.dropped, 1);
+	world_close(&s.world);
+}
+
+static void a_passed_on_error(void **state)
+{
+	struct fate fate = { 0 };
+	struct cni_answer answer = answer_of("{ \"code\": 100 }", &fate);
+	struct stage s;
+
+	(void)state;
+	stage_set(&s);
+	answer.failed = true;
+	assert_int_equal(answer_print(&s.call, &answer), 1);
+	assert_string_equal(held(s.world.out, s.text, sizeof(s.text)), "{ \"code\": 100 }");
+	assert_int_equal(fate.undone, 0);
+	assert_int_equal(fate.dropped, 1);
+	world_close(&s.world);
+}
+
+static void undone(struct stage *s, const char *logged)
+{
+	struct fate fate = { 0 };
+	struct cni_answer answer = answer_of("{}", &fate);
+
+	assert_int_equal(answer_print(&s->call, &answer), 1);
+	assert_int_equal(fate.undone, 1);
+	assert_int_equal(fate.dropped, 1);
+	held(s->world.err, s->text, sizeof(s->text));
+	if (!strstr(s->text, logged))
+		fail_msg("logged: %s", s->text);
+	world_close(&s->world);
+}
+
+static void what_cannot_be_printed_is_undone(void **state)
+{
+	struct stage s;
+	int p[2];
+
+	(void)state;
+	stage_set(&s);
+	stage_out(&s, open("/dev/full", O_WRONLY));
+	undone(&s, "ADD: cannot write the answer to stdout: No space left on device");
+	stage_set(&s);
+	stage_out(&s, open("/dev/null", O_RDONLY));
+	undone(&s, "ADD: cannot write the answer to stdout: Bad file descriptor");
+	stage_set(&s);
+	assert_int_equal(pipe(p), 0);
+	close(p[0]);
+	stage_out(&s, p[1]);
+	undone(&s, "ADD: cannot write the answer to stdout: Broken pipe");
+}
+
+static void a_pipe_that_nobody_empties(void **state)
+{
+	char fill[4096] = { 0 };
+	struct stage s;
+	int64_t start = limit_now();
+	int p[2];
+
+	(void)state;
+	assert_int_equal(pipe2(p, O_NONBLOCK), 0);
+	while (write(p[1], fill, sizeof(fill)) > 0)
+		;
+	stage_set(&s);
+	stage_out(&s, p[1]);
+	s.limit = limit_in(0.1); /* and the second of grace */
+	undone(&s, "ADD: cannot write the answer to stdout: ");
+	assert_true(limit_now() - start < 5 * INT64_C(1000000000));
+	close(p[0]);
+}
+
+static void an_answer_that_nobody_waits_for(void **state)
+{
+	struct stage s;
+	int told[2];
+
+	(void)state;
+	assert_int_equal(pipe(told), 0);
+	assert_int_equal(write(told[1], "x", 1), 1);
+	stage_set(&s);
+	s.limit.told = told[0];
+	undone(&s, "[error] ADD: nobody waits for the answer any more\n");
+	close(told[0]);
+	close(told[1]);
+}
+
+static void after_the_end_there_is_a_moment_left(void **state)
+{
+	struct fate fate = { 0 };
+	struct cni_answer answer = answer_of("{}", &fate);
+	struct stage s;
+
+	(void)state;
+	stage_set(&s);
+	s.limit = limit_in(0);
+	assert_int_equal(answer_print(&s.call, &answer), 0);
+	assert_string_equal(held(s.world.out, s.text, sizeof(s.text)), "{}\n");
+	world_close(&s.world);
+}
+
+static void an_error(void **state)
+{
+	struct stage s;
+	struct err e;
+
+	(void)state;
+	stage_set(&s);
+	err_set(&e, CNI_HELD, "10.0.0.5 is held");
+	assert_int_equal(answer_error(&s.call, &e, NULL), 1);
+	assert_string_equal(held(s.world.out, s.text, sizeof(s.text)),
+		"{\"cniVersion\":\"1.1.0\",\"code\":100,\"msg\":\"10.0.0.5 is held\","
+		"\"details\":\"\"}\n");
+	assert_non_null(strstr(
+		held(s.world.err, s.text, sizeof(s.text)), " [error] ADD: 10.0.0.5 is held\n"));
+	world_close(&s.world);
+	stage_set(&s);
+	err_details(&e, "by pod-a");
+	assert_int_equal(answer_error(&s.call, &e, "0.4.0"), 1);
+	assert_string_equal(held(s.world.out, s.text, sizeof(s.text)),
+		"{\"cniVersion\":\"0.4.0\",\"code\":100,\"msg\":\"10.0.0.5 is held\","
+		"\"details\":\"by pod-a\"}\n");
+	assert_non_null(strstr(held(s.world.err, s.text, sizeof(s.text)),
+		" [error] ADD: 10.0.0.5 is held; by pod-a\n"));
+	world_close(&s.world);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(printed),
+		cmocka_unit_test(nothing_to_print),
+		cmocka_unit_test(a_passed_on_error),
+		cmocka_unit_test(what_cannot_be_printed_is_undone),
+		cmocka_unit_test(a_pipe_that_nobody_empties),
+		cmocka_unit_test(an_answer_that_nobody_waits_for),
+		cmocka_unit_test(after_the_end_there_is_a_moment_left),
+		cmocka_unit_test(an_error),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
