@@ -47,6 +47,7 @@ static int read_ip(const cJSON *json, const char *key, const struct ip *otherwis
 	const char *text = json_string(json, key);
 
 	*out = *otherwise;
+	out->prefix = -1;
 	if (!value || (text && !text[0]))
 		return 0;
 	if (!text || !ip_parse(text, out) || out->prefix >= 0)
