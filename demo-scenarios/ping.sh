@@ -16,7 +16,7 @@ get_bridge() {
 }
 
 ping_from() {
-	as_root ip netns exec "$1" ping -c 1 -W 5 "$2" || die "$1 does not reach $2"
+	as_root ip netns exec "$1" ping -c 1 -w 10 "$2" || die "$1 does not reach $2"
 }
 
 (($# == 0)) || wrong_usage ''
@@ -48,8 +48,8 @@ as_root ip netns delete ping2
 "$SCRIPTS/gc.sh" ipam-bridge ping1 || die 'GC failed, see above'
 story_table 1
 
-say 'The address is free: another pod gets it, and is reached there.'
+say 'The address is free: another pod gets it, and speaks to the first one from there.'
 story_add ping3 10.77.0.12
-ping_from ping1 10.77.0.12
+ping_from ping3 10.77.0.11
 
 say 'The pods, the bridge and the database are ended now.'
