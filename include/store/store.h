@@ -79,26 +79,27 @@ enum { STORE_FAILED = -1, STORE_DONE = 0, STORE_TAKEN = 1 };
  * accept the parameters). STORE_TAKEN is a unique violation: nothing was recorded, look who holds
  * it.
  *
- * `ids` collects ("1,2,3") the rows that this process has inserted as far as it knows, also when
- * the function fails: what is to be released when the answer cannot be given.
+ * `inserted` collects the rows that this process has inserted as far as it knows, also when the
+ * function fails: what is to be released when the answer cannot be given. It is for `release` to
+ * read: a row that somebody else has confirmed since does not count any more.
  */
 struct store {
 	void *context;
-	int (*insert)(void *context, const struct claim *, const struct limit *, struct text *ids,
-		struct err *);
+	int (*insert)(void *context, const struct claim *, const struct limit *,
+		struct text *inserted, struct err *);
 	/* Rows that hold one of the addresses or are held by the attachment. */
 	int (*look)(void *context, const struct claim *, const struct limit *, struct holdings *out,
 		struct err *);
 	/* Writes to the rows `held` ("1,2,3"), so that the commit waits for a standby; says how
 	 * many. */
 	int (*confirm)(void *context, const struct claim *, const char *held, const struct limit *,
-		size_t *confirmed, struct err *);
+		struct text *inserted, size_t *confirmed, struct err *);
 	/* Releases those of `stale` that are still of an earlier boot, and inserts, in one
 	 * statement. */
 	int (*take)(void *context, const struct claim *, const char *stale, const struct limit *,
-		struct text *ids, struct releases *out, struct err *);
-	/* Releases rows of this attachment by their ids. */
-	int (*release)(void *context, const struct attachment *, const char *ids,
+		struct text *inserted, struct releases *out, struct err *);
+	/* Releases what this process has inserted. */
+	int (*release)(void *context, const struct attachment *, const char *inserted,
 		const struct limit *, struct err *);
 	int (*del)(void *context, const struct attachment *, const struct limit *,
 		struct releases *out, struct err *);

@@ -37,12 +37,13 @@ static void undo(void *context, struct log *log)
 {
 	struct added *a = context;
 	struct limit l = limit_in(IPAM_RELEASE_SECONDS);
-	const char *ids = text_get(&a->grant.ids);
+	const char *inserted = text_get(&a->grant.inserted);
 	struct err e = { 0 };
 
-	if (!ids[0])
+	if (!inserted[0])
 		return;
-	if (a->ipam.store.release(a->ipam.store.context, &a->claim.by, ids, &l, &e) == STORE_DONE)
+	if (a->ipam.store.release(a->ipam.store.context, &a->claim.by, inserted, &l, &e) ==
+		STORE_DONE)
 		log_line(log, LOG_INFO,
 			"successfully deleted the existing allocation for \"%s-%s\": ADD could not "
 			"be answered",
@@ -135,7 +136,7 @@ static void log_recorded(const struct cni_call *call, const struct added *a)
 {
 	char text[IP_TEXT];
 
-	for (size_t i = 0; text_get(&a->grant.ids)[0] && i < a->grant.n; i++)
+	for (size_t i = 0; a->grant.inserted.len && i < a->grant.n; i++)
 		log_line(call->log, LOG_INFO, "recorded %s for \"%s-%s\"",
 			ip_text(&a->grant.ips[i], true, text), call->container, call->ifname);
 }

@@ -127,7 +127,7 @@ static int confirm(const struct store *s, const struct claim *c, const struct ho
 	int rc;
 
 	list_ids(all, true, &ids);
-	rc = s->confirm(s->context, c, text_get(&ids), limit, &confirmed, e);
+	rc = s->confirm(s->context, c, text_get(&ids), limit, &out->inserted, &confirmed, e);
 	if (rc != STORE_DONE)
 		return rc;
 	if (confirmed != c->n_ips)
@@ -145,7 +145,7 @@ static int take(const struct store *s, const struct claim *c, const struct holdi
 	int rc;
 
 	list_ids(all, false, &ids);
-	rc = s->take(s->context, c, text_get(&ids), limit, &out->ids, &gone, e);
+	rc = s->take(s->context, c, text_get(&ids), limit, &out->inserted, &gone, e);
 	for (size_t i = 0; i < gone.n; i++)
 		log_line(log, LOG_INFO,
 			"successfully deleted the existing allocation for \"%s-%s\": %s, left by "
@@ -186,7 +186,7 @@ int claim_run(const struct store *s, const struct claim *c, struct log *log,
 	int rc;
 
 	*out = (struct grant){ 0 };
-	rc = s->insert(s->context, c, limit, &out->ids, e);
+	rc = s->insert(s->context, c, limit, &out->inserted, e);
 	if (rc == STORE_DONE)
 		return grant_ips(out, c->ips, c->n_ips, e);
 	for (int round = 0; rc == STORE_TAKEN && round < ROUNDS; round++)
@@ -200,6 +200,6 @@ int claim_run(const struct store *s, const struct claim *c, struct log *log,
 void grant_free(struct grant *g)
 {
 	free(g->ips);
-	text_free(&g->ids);
+	text_free(&g->inserted);
 	*g = (struct grant){ 0 };
 }

@@ -51,11 +51,14 @@ static double jittered(double pause)
 	return pause * (0.5 + (double)(now.tv_nsec / 1000 % 1000) / 2000);
 }
 
-/* One attempt may use a third of the time, or two seconds where that is more: the rest is for
- * others. */
-static double attempt_seconds(double total)
+/* One attempt may use a third of the time, or two seconds where that is more, and of several hosts
+ * none more than its share: the rest is for the next attempt. */
+static double attempt_seconds(const struct again *a, double total)
 {
-	return total / 3 > 2 ? total / 3 : 2;
+	double most = total / 3 > 2 ? total / 3 : 2;
+	double share = total / (double)a->targets;
+
+	return a->targets > 1 && share < most ? share : most;
 }
 
 /* What connecting may last: an equal share of what is left for the hosts that were not tried yet in
@@ -80,7 +83,7 @@ void again_run(struct again *a, const char *sql, const char *const *values, int 
 	double total = limit_left(limit), pause = PAUSE_FIRST;
 
 	for (size_t tried = 0;; tried++) {
-		struct limit one = limit_part(limit, attempt_seconds(total));
+		struct limit one = limit_part(limit, attempt_seconds(a, total));
 		enum again_what what;
 
 		a->attempt(a->context, a->next, connect_seconds(a, limit, tried), sql, values, n,

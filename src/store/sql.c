@@ -84,7 +84,7 @@ const char *const sql_text[SQLS] = {
 			       ") "
 			       "SELECT 'gone', ip, pod_id, interface, boot_id, " WARNS " FROM gone "
 			       "UNION ALL "
-			       "SELECT 'new', id::pg_catalog.text, NULL, NULL, NULL, " WARNS
+			       "SELECT 'new', stamp, NULL, NULL, NULL, " WARNS
 			       " FROM new",
 
 	/* $1 ids, $2 pod, $3 interface */

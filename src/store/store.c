@@ -127,15 +127,26 @@ static void as_array(struct text *out, const char *ids)
 
 /* ---- the functions ---- */
 
-/* INSERT answers with its ids in column 0. */
-static void note_ids(void *ids, const struct rows *r)
+/* INSERT and CONFIRM answer with the rows' stamps in column 0. */
+static void note_stamps(void *inserted, const struct rows *r)
 {
 	for (size_t i = 0; i < r->n; i++)
-		text_item(ids, ",", rows_get(r, i, 0));
+		text_item(inserted, ",", rows_get(r, i, 0));
 }
 
-static int db_insert(void *context, const struct claim *c, const struct limit *l, struct text *ids,
-	struct err *e)
+/* What this process has inserted and now confirmed has new stamps. */
+static void note_new_stamps(void *inserted, const struct rows *r)
+{
+	struct text *t = inserted;
+
+	if (!t->len || !r->n)
+		return;
+	t->len = 0;
+	note_stamps(t, r);
+}
+
+static int db_insert(void *context, const struct claim *c, const struct limit *l,
+	struct text *inserted, struct err *e)
 {
 	struct database *db = context;
 	scoped_text struct text ips = { 0 };
@@ -144,10 +155,11 @@ static int db_insert(void *context, const struct claim *c, const struct limit *l
 	int rc;
 
 	insert_values(c, &ips, v);
-	again_run(&db->again, sql_text[SQL_INSERT], v, INSERT_VALUES, l, note_ids, ids, &at);
+	again_run(
+		&db->again, sql_text[SQL_INSERT], v, INSERT_VALUES, l, note_stamps, inserted, &at);
 	rc = judged(&at, e);
 	if (rc == STORE_DONE) {
-		note_ids(ids, &at.rows);
+		note_stamps(inserted, &at.rows);
 		rc = refuse_hidden_warnings(&at.rows, e);
 	}
 	attempt_free(&at);
@@ -217,7 +229,7 @@ static int db_look(void *context, const struct claim *c, const struct limit *l,
 }
 
 static int db_confirm(void *context, const struct claim *c, const char *held, const struct limit *l,
-	size_t *confirmed, struct err *e)
+	struct text *inserted, size_t *confirmed, struct err *e)
 {
 	struct database *db = context;
 	scoped_text struct text ids = { 0 };
@@ -227,10 +239,11 @@ static int db_confirm(void *context, const struct claim *c, const char *held, co
 	as_array(&ids, held);
 	again_run(&db->again, sql_text[SQL_CONFIRM],
 		(const char *[]){ text_get(&ids), c->boot_id, c->by.pod, c->by.interface }, 4, l,
-		NULL, NULL, &at);
+		note_new_stamps, inserted, &at);
 	rc = judged(&at, e);
 	if (rc == STORE_DONE) {
 		*confirmed = at.rows.n;
+		note_new_stamps(inserted, &at.rows);
 		rc = refuse_hidden_warnings(&at.rows, e);
 	}
 	attempt_free(&at);
@@ -246,11 +259,11 @@ static bool row_is(const struct rows *r, size_t row, const char *kind)
 }
 
 /* TAKE's new rows. */
-static void note_new_ids(void *ids, const struct rows *r)
+static void note_taken(void *inserted, const struct rows *r)
 {
 	for (size_t i = 0; i < r->n; i++)
 		if (row_is(r, i, "new"))
-			text_item(ids, ",", rows_get(r, i, 1));
+			text_item(inserted, ",", rows_get(r, i, 1));
 }
 
 /* Where a statement says what it has released. -1: it does not say. */
@@ -291,7 +304,7 @@ static int read_releases(
 }
 
 static int db_take(void *context, const struct claim *c, const char *stale, const struct limit *l,
-	struct text *ids, struct releases *out, struct err *e)
+	struct text *inserted, struct releases *out, struct err *e)
 {
 	struct database *db = context;
 	scoped_text struct text ips = { 0 }, held = { 0 };
@@ -304,10 +317,11 @@ static int db_take(void *context, const struct claim *c, const char *stale, cons
 	as_array(&held, stale);
 	v[INSERT_VALUES] = text_get(&held);
 	v[INSERT_VALUES + 1] = seconds(c->uptime, uptime);
-	again_run(&db->again, sql_text[SQL_TAKE], v, INSERT_VALUES + 2, l, note_new_ids, ids, &at);
+	again_run(
+		&db->again, sql_text[SQL_TAKE], v, INSERT_VALUES + 2, l, note_taken, inserted, &at);
 	rc = judged(&at, e);
 	if (rc == STORE_DONE) {
-		note_new_ids(ids, &at.rows);
+		note_taken(inserted, &at.rows);
 		rc = refuse_hidden_warnings(&at.rows, e);
 	}
 	if (rc == STORE_DONE)
@@ -316,7 +330,7 @@ static int db_take(void *context, const struct claim *c, const char *stale, cons
 	return rc;
 }
 
-static int db_release(void *context, const struct attachment *a, const char *ids,
+static int db_release(void *context, const struct attachment *a, const char *inserted,
 	const struct limit *l, struct err *e)
 {
 	struct database *db = context;
@@ -324,7 +338,7 @@ static int db_release(void *context, const struct attachment *a, const char *ids
 	struct attempt at;
 	int rc;
 
-	as_array(&array, ids);
+	as_array(&array, inserted);
 	again_run(&db->again, sql_text[SQL_RELEASE],
 		(const char *[]){ text_get(&array), a->pod, a->interface }, 3, l, NULL, NULL, &at);
 	rc = judged(&at, e);
