@@ -1,0 +1,94 @@
+"""A TestCase for the plugins' verbs: the file has a private server, each test a network of its own."""
+import functools
+import itertools
+import json
+import unittest
+
+import pg
+import plugin
+
+VERSIONS = ('0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0')
+BOTH = (plugin.IPAM, plugin.NET)
+
+
+def since(version):
+    """The protocol versions from this one on."""
+    return VERSIONS[VERSIONS.index(version):]
+
+
+@functools.cache
+def server():
+    """The file's server, started when it is needed. It ends with the process."""
+    return pg.Server()
+
+
+class Verbs(unittest.TestCase):
+    """Every answer that is judged here has kept the rules that all answers keep."""
+
+    networks = itertools.count(1)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = server()
+
+    def setUp(self):
+        self.network = f'net-{next(self.networks)}'
+
+    def conf(self, version='1.1.0', ipam=None, **keys):
+        """The network configuration, with more keys for it and for its ipam object; None removes a key of it."""
+        conf = {**plugin.net_conf(self.server, ipam, cniVersion=version, name=self.network), **keys}
+        return {k: v for k, v in conf.items() if v is not None}
+
+    def ask(self, command, ip=None, *, which=plugin.IPAM, conf=None, ipam=None, version='1.1.0', **how):
+        """One invocation. ip stands for CNI_ARGS IP=; conf are more keys, or the bytes for stdin."""
+        if ip is not None:
+            how['args'] = f'IP={ip}'
+        if not isinstance(conf, bytes):
+            conf = self.conf(version, ipam, **(conf or {}))
+        return plugin.run(which, command, conf, **how)
+
+    def add(self, ip=None, **how):
+        """ADD that must succeed."""
+        return self.allowed(self.ask('ADD', ip, **how))
+
+    def rows(self, columns='pod_id, interface, ip'):
+        """This network's rows, in the order of their addresses."""
+        return [tuple(row) for row in self.server.psql(
+            f"SELECT {columns} FROM ips WHERE network = '{self.network}' ORDER BY host(ip)::inet")]
+
+    def held(self):
+        """This network's recorded addresses."""
+        return [row[0] for row in self.rows('ip')]
+
+    def change(self, what, where='true'):
+        """UPDATEs this network's rows."""
+        self.server.psql(f"UPDATE ips SET {what} WHERE network = '{self.network}' AND {where}")
+
+    def allowed(self, answer, *words):
+        """It succeeded, and its log says these words."""
+        self.assertEqual(answer.rc, 0, answer.said + answer.stderr)
+        self._keeps_the_secret(answer)
+        for word in words:
+            self.assertIn(word, answer.stderr)
+        return answer
+
+    def refused(self, answer, code, *words):
+        """It failed with one error object of this code, which says these words."""
+        self.assertEqual(answer.rc, 1, f'{answer.rc}: {answer.stdout} {answer.stderr}')
+        self.assertEqual(set(answer.json), {'cniVersion', 'code', 'msg', 'details'})
+        self.assertEqual(answer.code, code, answer.said)
+        self.assertRegex(answer.json['msg'], r'^[^\n]+$')
+        self.assertNotIn('\n', answer.json['details'])
+        self.assertIn(answer.json['cniVersion'], VERSIONS)
+        self._keeps_the_secret(answer)
+        for word in words:
+            self.assertIn(word, answer.said)
+        return answer
+
+    def _keeps_the_secret(self, answer):
+        self.assertNotIn(self.server.password, answer.stdout.decode(errors='replace') + answer.stderr)
+
+
+def bytes_of(conf):
+    """A configuration as a runtime writes it to stdin."""
+    return json.dumps(conf).encode()
