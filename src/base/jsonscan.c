@@ -16,7 +16,9 @@ struct scan {
 
 static char look(const struct scan *s, size_t ahead)
 {
-	return s->at + ahead < s->len ? s->text[s->at + ahead] : '\0';
+	if (s->at + ahead >= s->len)
+		return '\0';
+	return s->text[s->at + ahead];
 }
 
 static bool digit(char c)

@@ -50,14 +50,16 @@ static void status_code(const struct cni_verb *verb, struct err *e)
  * words they are does not matter: libpq's too. */
 static void unlike_success(const struct cni_verb *verb, struct err *e)
 {
+	static const char words[] = "not there"; /* of the same length */
 	char *const texts[] = { e->msg, e->details };
 	char *at;
 
 	if (strcmp(verb->name, "DEL") != 0)
 		return;
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
 		while ((at = strcasestr(texts[i], "not found")))
-			memcpy(at, "not there", strlen("not there"));
+			memcpy(at, words, sizeof(words) - 1);
+	}
 }
 
 /* Environment, stdin and configuration into `call`, then the verb. */

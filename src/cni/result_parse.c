@@ -99,7 +99,7 @@ static int keep(const struct parse *p, const cJSON *value, cJSON **to)
 
 static int parse_interfaces(const struct parse *p, const cJSON *object)
 {
-	const cJSON *list;
+	const cJSON *list = NULL;
 	const cJSON *item;
 
 	if (get_list(p, object, "interfaces", cJSON_IsObject, "a list of objects", &list) < 0)
@@ -116,7 +116,7 @@ static int parse_interfaces(const struct parse *p, const cJSON *object)
 /* Routes are added to those that are there: up to 0.2.0 each family has its own. */
 static int parse_routes(const struct parse *p, const cJSON *object)
 {
-	const cJSON *list;
+	const cJSON *list = NULL;
 	const cJSON *item;
 	struct ip ip;
 
@@ -138,7 +138,7 @@ static int parse_dns(const struct parse *p, const cJSON *object)
 {
 	static const char *const lists[] = { "nameservers", "search", "options" };
 	const cJSON *dns = json_get(object, "dns");
-	const cJSON *list;
+	const cJSON *list = NULL;
 
 	if (dns && !cJSON_IsObject(dns))
 		return wrong_type(p, "dns", "an object");
@@ -173,7 +173,7 @@ static int parse_index(const struct parse *p, const cJSON *item, int *out)
 /* From 0.3.0 on. */
 static int parse_ips(const struct parse *p, const cJSON *object)
 {
-	const cJSON *list;
+	const cJSON *list = NULL;
 	const cJSON *item;
 	struct result_ip ip;
 

@@ -51,65 +51,59 @@ static void good(void **state)
 #define SUPPORTED                                                                                  \
 	"plugin supports [\"0.1.0\" \"0.2.0\" \"0.3.0\" \"0.3.1\" \"0.4.0\" \"1.0.0\" \"1.1.0\"]"
 
+static const struct {
+	const struct cni_verb *verb;
+	const char *text;
+	int code;
+	const char *msg, *details, *version;
+} bad[] = {
+	{ &add, "", 6, "error unmarshall network config: unexpected end of JSON input",
+		"stdin is empty: the network configuration is expected there", NULL },
+	{ &add, "{", 6, "error unmarshall network config: unexpected end of JSON input", "", NULL },
+	{ &add, "{} {}", 6,
+		"error unmarshall network config: invalid character '{' at line 1, column "
+		"4",
+		"", NULL },
+	{ &add, "[]", 6, "error unmarshall network config: it is not a JSON object", "", NULL },
+	{ &add, "null", 6, "error unmarshall network config: it is not a JSON object", "", NULL },
+	{ &add, "{}", 7, "missing network name", "", "0.1.0" },
+	{ &add, "{\"name\":\"\",\"cniVersion\":\"0.4.0\"}", 7, "missing network name", "",
+		"0.4.0" },
+	{ &add, "{\"name\":null}", 7, "missing network name", "", "0.1.0" },
+	{ &add, "{\"Name\":\"net\"}", 7, "missing network name", "", "0.1.0" },
+	{ &add, "{\"name\":1}", 7, "invalid network name: it is not a string", "", "0.1.0" },
+	{ &add, "{\"name\":\"a b\"}", 7, "invalid characters found in network name", "a b",
+		"0.1.0" },
+	{ &add, "{\"name\":\"-a\"}", 7, "invalid characters found in network name", "-a", "0.1.0" },
+	{ &add, "{\"name\":\"a\\u0000b\"}", 7, "invalid characters found in network name",
+		"a\xef\xbf\xbd"
+		"b",
+		"0.1.0" },
+	{ &add, "{\"name\":\"n\",\"cniVersion\":11}", 7, "invalid cniVersion: it is not a string",
+		"", NULL },
+	{ &add, "{\"name\":\"n\",\"cniVersion\":\"1.2.0\"}", 1, "incompatible CNI versions",
+		"config is \"1.2.0\", " SUPPORTED, NULL },
+	{ &check, "{\"name\":\"n\",\"cniVersion\":\"0.3.1\"}", 1,
+		"config version does not allow CHECK",
+		"CHECK needs \"cniVersion\" 0.4.0 or later, config is 0.3.1", "0.3.1" },
+	{ &gc, "{\"name\":\"n\",\"cniVersion\":\"1.0.0\"}", 1, "config version does not allow GC",
+		"GC needs \"cniVersion\" 1.1.0 or later, config is 1.0.0", "1.0.0" },
+	{ &gc, "{\"name\":\"n\"}", 1, "config version does not allow GC",
+		"GC needs \"cniVersion\" 1.1.0 or later, config is 0.1.0", "0.1.0" },
+};
+
 static void refused(void **state)
 {
-	static const struct {
-		const struct cni_verb *verb;
-		const char *text;
-		int code;
-		const char *msg, *details, *version;
-	} t[] = {
-		{ &add, "", 6, "error unmarshall network config: unexpected end of JSON input",
-			"stdin is empty: the network configuration is expected there", NULL },
-		{ &add, "{", 6, "error unmarshall network config: unexpected end of JSON input", "",
-			NULL },
-		{ &add, "{} {}", 6,
-			"error unmarshall network config: invalid character '{' at line 1, column "
-			"4",
-			"", NULL },
-		{ &add, "[]", 6, "error unmarshall network config: it is not a JSON object", "",
-			NULL },
-		{ &add, "null", 6, "error unmarshall network config: it is not a JSON object", "",
-			NULL },
-		{ &add, "{}", 7, "missing network name", "", "0.1.0" },
-		{ &add, "{\"name\":\"\",\"cniVersion\":\"0.4.0\"}", 7, "missing network name", "",
-			"0.4.0" },
-		{ &add, "{\"name\":null}", 7, "missing network name", "", "0.1.0" },
-		{ &add, "{\"Name\":\"net\"}", 7, "missing network name", "", "0.1.0" },
-		{ &add, "{\"name\":1}", 7, "invalid network name: it is not a string", "",
-			"0.1.0" },
-		{ &add, "{\"name\":\"a b\"}", 7, "invalid characters found in network name", "a b",
-			"0.1.0" },
-		{ &add, "{\"name\":\"-a\"}", 7, "invalid characters found in network name", "-a",
-			"0.1.0" },
-		{ &add, "{\"name\":\"a\\u0000b\"}", 7, "invalid characters found in network name",
-			"a\xef\xbf\xbd"
-			"b",
-			"0.1.0" },
-		{ &add, "{\"name\":\"n\",\"cniVersion\":11}", 7,
-			"invalid cniVersion: it is not a string", "", NULL },
-		{ &add, "{\"name\":\"n\",\"cniVersion\":\"1.2.0\"}", 1, "incompatible CNI versions",
-			"config is \"1.2.0\", " SUPPORTED, NULL },
-		{ &check, "{\"name\":\"n\",\"cniVersion\":\"0.3.1\"}", 1,
-			"config version does not allow CHECK",
-			"CHECK needs \"cniVersion\" 0.4.0 or later, config is 0.3.1", "0.3.1" },
-		{ &gc, "{\"name\":\"n\",\"cniVersion\":\"1.0.0\"}", 1,
-			"config version does not allow GC",
-			"GC needs \"cniVersion\" 1.1.0 or later, config is 1.0.0", "1.0.0" },
-		{ &gc, "{\"name\":\"n\"}", 1, "config version does not allow GC",
-			"GC needs \"cniVersion\" 1.1.0 or later, config is 0.1.0", "0.1.0" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < COUNT(t); i++) {
+	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct cni_call call;
 		struct conf conf;
 		struct err e;
 
-		assert_int_equal(read_conf(t[i].verb, t[i].text, &call, &conf, &e), -1);
-		assert_err(&e, t[i].code, t[i].msg, t[i].details);
-		if (t[i].version)
-			assert_string_equal(conf.version, t[i].version);
+		assert_int_equal(read_conf(bad[i].verb, bad[i].text, &call, &conf, &e), -1);
+		assert_err(&e, bad[i].code, bad[i].msg, bad[i].details);
+		if (bad[i].version)
+			assert_string_equal(conf.version, bad[i].version);
 		else
 			assert_null(conf.version);
 		conf_free(&conf);

@@ -1,6 +1,7 @@
 /* The error and its object. Needs nothing. */
 #include "unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void one_line_of_valid_utf8(void **state)
@@ -22,7 +23,7 @@ static void one_line_of_valid_utf8(void **state)
 	for (size_t i = 0; i < COUNT(t); i++) {
 		char text[64];
 
-		strcpy(text, t[i].from);
+		snprintf(text, sizeof(text), "%s", t[i].from);
 		err_one_line(text);
 		assert_string_equal(text, t[i].to);
 	}

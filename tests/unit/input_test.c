@@ -134,7 +134,7 @@ static void no_end(void **state)
 	close(p[1]);
 	/* A byte now and then does not draw it out. */
 	memset(&e, 0, sizeof(e));
-	assert_int_equal(read_pipe(4096 * 1000, 1000, 0.05, &len, &e), -1);
+	assert_int_equal(read_pipe(4096UL * 1000, 1000, 0.05, &len, &e), -1);
 	assert_err(&e, CNI_AGAIN, "error reading from stdin: the deadline has passed", details);
 }
 

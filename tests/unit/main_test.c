@@ -20,6 +20,10 @@ static int verb(const struct cni_call *call, struct cni_answer *answer, struct e
 		err_set(e, CNI_AGAIN, "no database");
 		return err_details(e, "start it");
 	}
+	if (strcmp(call->network, "misses") == 0) {
+		err_set(e, CNI_AGAIN, "host Not Found, not found");
+		return err_details(e, "file not found");
+	}
 	if (strcmp(call->network, "refuses") == 0)
 		return err_set(e, CNI_CONFIG, "no address");
 	if (strcmp(call->network, "silent") == 0)
@@ -92,6 +96,17 @@ static void a_failing_verb(void **state)
 	assert_logged(" [error] ADD: no database; start it\n");
 	assert_int_equal(run(env_add, "{\"name\":\"passes-on\"}"), 1);
 	assert_string_equal(out, "pod-a /ns eth0 A=1 v0 20"); /* byte for byte */
+}
+
+static void del_never_says_not_found(void **state)
+{
+	(void)state;
+	assert_int_equal(run(env_del, "{\"name\":\"misses\"}"), 1);
+	assert_string_equal(out, "{\"cniVersion\":\"0.1.0\",\"code\":11,"
+				 "\"msg\":\"host not there, not there\","
+				 "\"details\":\"file not there\"}\n");
+	assert_int_equal(run(env_add, "{\"name\":\"misses\"}"), 1);
+	assert_non_null(strstr(out, "host Not Found, not found"));
 }
 
 static void status_has_one_code(void **state)
@@ -232,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(success),
 		cmocka_unit_test(a_failing_verb),
+		cmocka_unit_test(del_never_says_not_found),
 		cmocka_unit_test(status_has_one_code),
 		cmocka_unit_test(version_does_not_read_stdin),
 		cmocka_unit_test(no_command),

@@ -14,30 +14,35 @@
 
 enum { LONG = 300000 }; /* more than a pipe or a socket takes at once */
 
-/* Reads everything from the descriptor and counts it. */
-static void *drain(void *fd)
+struct drain {
+	int fd;
+	size_t bytes;
+};
+
+/* Reads everything and counts it. */
+static void *drain(void *context)
 {
+	struct drain *d = context;
 	static _Thread_local char buf[8192];
-	size_t all = 0;
 	ssize_t n;
 
-	while ((n = read(*(int *)fd, buf, sizeof(buf))) > 0)
-		all += (size_t)n;
-	return (void *)all;
+	while ((n = read(d->fd, buf, sizeof(buf))) > 0)
+		d->bytes += (size_t)n;
+	return NULL;
 }
 
 static void all_arrives_at(int to, int from)
 {
 	char *text = calloc(1, LONG);
 	struct limit l = limit_in(20);
+	struct drain d = { .fd = from };
 	pthread_t reader;
-	void *n;
 
-	assert_int_equal(pthread_create(&reader, NULL, drain, &from), 0);
+	assert_int_equal(pthread_create(&reader, NULL, drain, &d), 0);
 	assert_int_equal(put_all(&l, to, text, LONG), 0);
 	close(to);
-	pthread_join(reader, &n);
-	assert_int_equal((size_t)n, LONG);
+	pthread_join(reader, NULL);
+	assert_int_equal(d.bytes, LONG);
 	close(from);
 	free(text);
 }

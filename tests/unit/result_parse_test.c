@@ -159,80 +159,72 @@ static void an_index_into_nothing_stays_one(void **state)
 	result_free(&r);
 }
 
+static const struct {
+	enum cni_version v;
+	const char *text, *msg;
+} bad[] = {
+	{ CNI_1_1_0, "[]", "it is not an object" },
+	{ CNI_1_1_0, "{\"cniVersion\":1}", "\"cniVersion\" is not a string" },
+	{ CNI_1_1_0, "{\"cniVersion\":\"1.0.0\"}", "\"cniVersion\" is \"1.0.0\", not \"1.1.0\"" },
+	{ CNI_1_1_0, "{\"ips\":{}}", "\"ips\" is not a list of objects" },
+	{ CNI_1_1_0, "{\"ips\":[null]}", "\"ips\" is not a list of objects" },
+	{ CNI_1_1_0, "{\"ips\":[{}]}", "ips: \"address\" is not a string with an address" },
+	{ CNI_1_1_0, "{\"ips\":[{\"address\":5}]}",
+		"ips: \"address\" is not a string with an address" },
+	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5\"}]}",
+		"ips: invalid CIDR address in \"address\": \"10.0.0.5\"" },
+	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"garbage/24\"}]}",
+		"ips: invalid CIDR address in \"address\": \"garbage/24\"" },
+	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"gateway\":\"10.0.0.1/24\"}]}",
+		"ips: invalid IP address in \"gateway\": \"10.0.0.1/24\"" },
+	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"gateway\":\"x\"}]}",
+		"ips: invalid IP address in \"gateway\": \"x\"" },
+	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"gateway\":1}]}",
+		"ips: \"gateway\" is not a string with an address" },
+	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"interface\":\"0\"}]}",
+		"ips: \"interface\" is not a whole number" },
+	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"interface\":0.5}]}",
+		"ips: \"interface\" is not a whole number" },
+	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"interface\":1e10}]}",
+		"ips: \"interface\" is not a whole number" },
+	{ CNI_1_1_0, "{\"interfaces\":\"eth0\"}", "\"interfaces\" is not a list of objects" },
+	{ CNI_1_1_0, "{\"interfaces\":[\"eth0\"]}", "\"interfaces\" is not a list of objects" },
+	{ CNI_1_1_0, "{\"interfaces\":[{\"name\":1}]}", "interfaces: \"name\" is not a string" },
+	{ CNI_1_1_0, "{\"interfaces\":[{\"mac\":1}]}", "interfaces: \"mac\" is not a string" },
+	{ CNI_1_1_0, "{\"interfaces\":[{\"sandbox\":1}]}",
+		"interfaces: \"sandbox\" is not a string" },
+	{ CNI_1_1_0, "{\"routes\":[1]}", "\"routes\" is not a list of objects" },
+	{ CNI_1_1_0, "{\"routes\":[{}]}", "routes: \"dst\" is not a string with an address" },
+	{ CNI_1_1_0, "{\"routes\":[{\"dst\":\"default\"}]}",
+		"routes: invalid CIDR address in \"dst\": \"default\"" },
+	{ CNI_1_1_0, "{\"routes\":[{\"dst\":\"0.0.0.0/0\",\"gw\":\"x\"}]}",
+		"routes: invalid IP address in \"gw\": \"x\"" },
+	{ CNI_1_1_0, "{\"dns\":[]}", "\"dns\" is not an object" },
+	{ CNI_1_1_0, "{\"dns\":{\"nameservers\":\"1.1.1.1\"}}",
+		"dns: \"nameservers\" is not a list of strings" },
+	{ CNI_1_1_0, "{\"dns\":{\"search\":[1]}}", "dns: \"search\" is not a list of strings" },
+	{ CNI_1_1_0, "{\"dns\":{\"options\":[null]}}",
+		"dns: \"options\" is not a list of strings" },
+	{ CNI_1_1_0, "{\"dns\":{\"domain\":[]}}", "dns: \"domain\" is not a string" },
+	{ CNI_0_2_0, "{\"ip4\":[]}", "\"ip4\" is not an object" },
+	{ CNI_0_2_0, "{\"ip4\":{}}", "ip4: \"ip\" is not a string with an address" },
+	{ CNI_0_2_0, "{\"ip4\":{\"ip\":\"fd00::5/64\"}}",
+		"ip4: \"fd00::5/64\" is not of that family" },
+	{ CNI_0_1_0, "{\"ip6\":{\"ip\":\"10.0.0.5/24\"}}",
+		"ip6: \"10.0.0.5/24\" is not of that family" },
+	{ CNI_0_1_0, "{\"ip6\":{\"ip\":\"fd00::5/64\",\"routes\":[{\"dst\":\"x\"}]}}",
+		"ip6: routes: invalid CIDR address in \"dst\": \"x\"" },
+};
+
 static void refused(void **state)
 {
-	static const struct {
-		enum cni_version v;
-		const char *text, *msg;
-	} t[] = {
-		{ CNI_1_1_0, "[]", "it is not an object" },
-		{ CNI_1_1_0, "{\"cniVersion\":1}", "\"cniVersion\" is not a string" },
-		{ CNI_1_1_0, "{\"cniVersion\":\"1.0.0\"}",
-			"\"cniVersion\" is \"1.0.0\", not \"1.1.0\"" },
-		{ CNI_1_1_0, "{\"ips\":{}}", "\"ips\" is not a list of objects" },
-		{ CNI_1_1_0, "{\"ips\":[null]}", "\"ips\" is not a list of objects" },
-		{ CNI_1_1_0, "{\"ips\":[{}]}", "ips: \"address\" is not a string with an address" },
-		{ CNI_1_1_0, "{\"ips\":[{\"address\":5}]}",
-			"ips: \"address\" is not a string with an address" },
-		{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5\"}]}",
-			"ips: invalid CIDR address in \"address\": \"10.0.0.5\"" },
-		{ CNI_1_1_0, "{\"ips\":[{\"address\":\"garbage/24\"}]}",
-			"ips: invalid CIDR address in \"address\": \"garbage/24\"" },
-		{ CNI_1_1_0,
-			"{\"ips\":[{\"address\":\"10.0.0.5/24\",\"gateway\":\"10.0.0.1/24\"}]}",
-			"ips: invalid IP address in \"gateway\": \"10.0.0.1/24\"" },
-		{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"gateway\":\"x\"}]}",
-			"ips: invalid IP address in \"gateway\": \"x\"" },
-		{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"gateway\":1}]}",
-			"ips: \"gateway\" is not a string with an address" },
-		{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"interface\":\"0\"}]}",
-			"ips: \"interface\" is not a whole number" },
-		{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"interface\":0.5}]}",
-			"ips: \"interface\" is not a whole number" },
-		{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"interface\":1e10}]}",
-			"ips: \"interface\" is not a whole number" },
-		{ CNI_1_1_0, "{\"interfaces\":\"eth0\"}",
-			"\"interfaces\" is not a list of objects" },
-		{ CNI_1_1_0, "{\"interfaces\":[\"eth0\"]}",
-			"\"interfaces\" is not a list of objects" },
-		{ CNI_1_1_0, "{\"interfaces\":[{\"name\":1}]}",
-			"interfaces: \"name\" is not a string" },
-		{ CNI_1_1_0, "{\"interfaces\":[{\"mac\":1}]}",
-			"interfaces: \"mac\" is not a string" },
-		{ CNI_1_1_0, "{\"interfaces\":[{\"sandbox\":1}]}",
-			"interfaces: \"sandbox\" is not a string" },
-		{ CNI_1_1_0, "{\"routes\":[1]}", "\"routes\" is not a list of objects" },
-		{ CNI_1_1_0, "{\"routes\":[{}]}",
-			"routes: \"dst\" is not a string with an address" },
-		{ CNI_1_1_0, "{\"routes\":[{\"dst\":\"default\"}]}",
-			"routes: invalid CIDR address in \"dst\": \"default\"" },
-		{ CNI_1_1_0, "{\"routes\":[{\"dst\":\"0.0.0.0/0\",\"gw\":\"x\"}]}",
-			"routes: invalid IP address in \"gw\": \"x\"" },
-		{ CNI_1_1_0, "{\"dns\":[]}", "\"dns\" is not an object" },
-		{ CNI_1_1_0, "{\"dns\":{\"nameservers\":\"1.1.1.1\"}}",
-			"dns: \"nameservers\" is not a list of strings" },
-		{ CNI_1_1_0, "{\"dns\":{\"search\":[1]}}",
-			"dns: \"search\" is not a list of strings" },
-		{ CNI_1_1_0, "{\"dns\":{\"options\":[null]}}",
-			"dns: \"options\" is not a list of strings" },
-		{ CNI_1_1_0, "{\"dns\":{\"domain\":[]}}", "dns: \"domain\" is not a string" },
-		{ CNI_0_2_0, "{\"ip4\":[]}", "\"ip4\" is not an object" },
-		{ CNI_0_2_0, "{\"ip4\":{}}", "ip4: \"ip\" is not a string with an address" },
-		{ CNI_0_2_0, "{\"ip4\":{\"ip\":\"fd00::5/64\"}}",
-			"ip4: \"fd00::5/64\" is not of that family" },
-		{ CNI_0_1_0, "{\"ip6\":{\"ip\":\"10.0.0.5/24\"}}",
-			"ip6: \"10.0.0.5/24\" is not of that family" },
-		{ CNI_0_1_0, "{\"ip6\":{\"ip\":\"fd00::5/64\",\"routes\":[{\"dst\":\"x\"}]}}",
-			"ip6: routes: invalid CIDR address in \"dst\": \"x\"" },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < COUNT(t); i++) {
+	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct result r = { 0 };
 		struct err e = { 0 };
 
-		assert_int_equal(parse(t[i].text, t[i].v, &r, &e), -1);
-		assert_err(&e, CNI_IO, t[i].msg, "");
+		assert_int_equal(parse(bad[i].text, bad[i].v, &r, &e), -1);
+		assert_err(&e, CNI_IO, bad[i].msg, "");
 		assert_null(r.ips);
 	}
 }

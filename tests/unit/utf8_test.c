@@ -1,6 +1,8 @@
 /* UTF-8. Needs nothing. */
 #include "unit.h"
 
+#include <stdio.h>
+
 #include "base/utf8.h"
 
 static void characters(void **state)
@@ -71,7 +73,7 @@ static void whole_characters(void **state)
 	for (size_t i = 0; i < COUNT(t); i++) {
 		char text[16];
 
-		strcpy(text, t[i].text);
+		snprintf(text, sizeof(text), "%s", t[i].text);
 		assert_int_equal(utf8_whole(text, t[i].len), t[i].whole);
 		assert_int_equal(strlen(text), t[i].whole);
 	}
