@@ -93,7 +93,7 @@ static void it_is_killed_a_second_after_its_time(void **state)
 
 	assert_int_equal(run(&s, "ADD", 0.2), -1);
 	assert_int_equal(s.e.code, CNI_AGAIN);
-	assert_true(since(start) >= 1.2 && since(start) < 1.7);
+	assert_true(since(start) >= 1.2 && since(start) < 2);
 	assert_true(s.delegate->end - start >= 1200000000 && s.delegate->end - start < 1300000000);
 	tear_down(&s);
 }
@@ -147,7 +147,7 @@ static void a_del_that_hangs_is_killed_and_logged(void **state)
 	assert_int_equal(run(&s, "ADD", 1), 0);
 	start = limit_now();
 	assert_non_null(strstr(undo(&s, 0.2), "the DEL after the failed ADD failed too"));
-	assert_true(since(start) >= 1.0 && since(start) < 1.5);
+	assert_true(since(start) >= 1.0 && since(start) < 1.9);
 	assert_non_null(strstr(s.box->text, "its time was over"));
 	tear_down(&s);
 }
