@@ -57,8 +57,8 @@ class GoDemo(fresh.Database):
         self.assertEqual(self.server.value("SELECT created_on = now() FROM ips WHERE pod_id = 'alone'"), 'f')
 
     def test_what_is_no_address_is_moved_aside_with_a_reason_and_a_warning(self):
-        bad = ['garbage/99999', '', '10.0.0.1/33', '10.0.0.256/24', '10.0.0/24', '010.0.0.0.1', '10.0.0.1/', 'fd00::1/129',
-               'fe80::1%eth0', '10.0.0.1/24,10.0.0.2/24', "it's; DROP TABLE ips"]
+        bad = ['garbage/99999', '', '10.0.0.1/33', '10.0.0.256/24', '10.0.0/24', '010.0.0.0.1', '10.0.0.1/',
+               'fd00::1/129', 'fe80::1%eth0', '10.0.0.1/24,10.0.0.2/24', "it's; DROP TABLE ips"]
         self.given(*[(f'pod{n}', 'eth0', ip) for n, ip in enumerate(bad)], ('good', 'eth0', '10.0.0.9/24'))
         said = self.migrate().stderr
         self.assertEqual([r[0] for r in self.server.psql(KEPT)], ['good'])
@@ -91,8 +91,9 @@ class GoDemo(fresh.Database):
                                                   ['q', 'eth0', '10.0.0.7/24', '2'], ['q', 'eth1', '10.0.0.6/24', '1']])
 
     def test_nothing_is_lost_not_even_columns_and_views_of_somebody_else(self):
-        self.given(('a', 'eth0', '10.0.0.1/24'), ('b', 'eth0', 'nonsense'), table=TABLE.replace(
-            'created_on', "comment text DEFAULT 'mine', created_on") + 'CREATE VIEW mine AS SELECT pod_id, comment FROM ips;')
+        table = TABLE.replace('created_on', "comment text DEFAULT 'mine', created_on")
+        self.given(('a', 'eth0', '10.0.0.1/24'), ('b', 'eth0', 'nonsense'),
+                   table=table + 'CREATE VIEW mine AS SELECT pod_id, comment FROM ips;')
         self.migrate()
         self.assertEqual(self.server.psql('SELECT * FROM mine ORDER BY 1'), [['a', 'mine'], ['b', 'mine']])
         self.assertEqual(self.server.psql('SELECT pod_id, ip FROM ips_go_demo ORDER BY id'),
@@ -100,8 +101,8 @@ class GoDemo(fresh.Database):
 
     def test_a_row_whose_text_is_too_long_for_an_index_is_moved_aside(self):
         self.given(('a', 'eth0', '10.0.0.1/24'), table=TABLE + LOOSE + 'ALTER TABLE ips ALTER pod_id TYPE text;')
-        self.server.psql("INSERT INTO ips (pod_id, interface, ip) SELECT string_agg(md5(i::text), ''), 'eth0', '10.0.0.2/24'"
-                         ' FROM generate_series(1, 500) AS i')
+        self.server.psql('''INSERT INTO ips (pod_id, interface, ip)
+            SELECT string_agg(md5(i::text), ''), 'eth0', '10.0.0.2/24' FROM generate_series(1, 500) AS i''')
         self.migrate()
         self.assertEqual([r[0] for r in self.server.psql(REJECTED)], ['2'])
 
@@ -110,8 +111,8 @@ class GoDemo(fresh.Database):
         self.migrate()
         names = "SELECT conname FROM pg_constraint WHERE conrelid = 'ips'::regclass AND contype = 'p'"
         self.assertEqual(self.server.value(names), 'ips_pkey')
-        self.assertEqual(self.server.value("SELECT pg_get_serial_sequence('ips', 'id')"), 'public.ips_id_seq')
-        self.assertEqual(self.server.value("SELECT pg_get_serial_sequence('ips_go_demo', 'id')"), 'public.ips_go_demo_id_seq')
+        sequences = "SELECT pg_get_serial_sequence('ips', 'id'), pg_get_serial_sequence('ips_go_demo', 'id')"
+        self.assertEqual(self.server.psql(sequences), [['public.ips_id_seq', 'public.ips_go_demo_id_seq']])
 
     def test_names_that_are_taken_are_not_in_the_way(self):
         self.given(('a', 'eth0', '10.0.0.1/24'))
@@ -122,8 +123,8 @@ class GoDemo(fresh.Database):
         self.assertEqual(self.server.value('SELECT count(*) FROM ips_go_demo'), '0')
 
     def test_a_column_of_another_type_is_understood(self):
-        self.server.psql('''CREATE TABLE ips (id bigint GENERATED ALWAYS AS IDENTITY, pod_id text, interface text, ip inet,
-                            created_on timestamptz DEFAULT now())''' + ';' + rows(('a', 'eth0', '10.0.0.1/24')))
+        self.server.psql('''CREATE TABLE ips (id bigint GENERATED ALWAYS AS IDENTITY, pod_id text, interface text,
+                            ip inet, created_on timestamptz DEFAULT now());''' + rows(('a', 'eth0', '10.0.0.1/24')))
         self.migrate()
         self.assertEqual(self.server.psql(KEPT), [['a', 'eth0', '10.0.0.1/24', '1']])
 
@@ -148,15 +149,20 @@ class GoDemo(fresh.Database):
         self.given()
         self.server.psql('''INSERT INTO ips (pod_id, interface, ip)
                             SELECT i, 'eth0', '10.0.0.0'::inet + i FROM generate_series(1, 20000) AS i;
-                            ALTER DATABASE ipam SET statement_timeout = '100ms';
-                            ALTER DATABASE ipam SET client_min_messages = error''')
+                            ALTER DATABASE ipam SET statement_timeout = '100ms'''')
         self.assertIn('20000 rows taken over', self.migrate().stderr)
+
+    def test_a_database_that_hides_warnings_does_not_hide_these(self):
+        self.given(('a', 'eth0', 'garbage'))
+        self.server.psql('ALTER DATABASE ipam SET client_min_messages = error')
+        self.assertIn('WARNING:  ips: row 1 ', self.migrate().stderr)
 
 
 class Repeated(fresh.Database):
     """Whatever happens on the way, the end is the same."""
 
-    ROWS = [('a', 'eth0', '10.0.0.1/24'), ('b', 'eth0', 'garbage'), ('c', 'eth0', '10.0.0.1/16'), ('d', 'eth0', '10.0.0.2/24')]
+    ROWS = [('a', 'eth0', '10.0.0.1/24'), ('b', 'eth0', 'garbage'),
+            ('c', 'eth0', '10.0.0.1/16'), ('d', 'eth0', '10.0.0.2/24')]
 
     def setUp(self):
         super().setUp()
@@ -187,10 +193,7 @@ class Repeated(fresh.Database):
         self.check()
 
     def test_killed_half_way(self):
-        reader = subprocess.Popen(['psql', '-X', '-q', '-d', self.server.conninfo('ipam'), '-f', '-'], env=pg.clean_env(),
-                                  stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        reader.stdin.write('BEGIN; SELECT count(*) FROM ips;\n')
-        reader.stdin.flush()
+        reader = self.server.session('BEGIN; SELECT count(*) FROM ips')
         self.wait_for("SELECT count(*) > 0 FROM pg_locks WHERE relation = 'ips'::regclass AND pid <> pg_backend_pid()")
         run = self.start()
         self.wait_for('SELECT count(*) > 0 FROM pg_locks WHERE NOT granted')
@@ -215,10 +218,7 @@ class Repeated(fresh.Database):
             self.check()
 
     def test_rows_that_come_while_it_waits_are_not_lost(self):
-        writer = subprocess.Popen(['psql', '-X', '-q', '-d', self.server.conninfo('ipam'), '-f', '-'], env=pg.clean_env(),
-                                  stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-        writer.stdin.write("BEGIN; INSERT INTO ips (pod_id, interface, ip) VALUES ('late', 'eth0', '10.0.0.7/24');\n")
-        writer.stdin.flush()
+        writer = self.server.session('BEGIN; ' + rows(('late', 'eth0', '10.0.0.7/24')).replace('2024', '2025'))
         self.wait_for("SELECT count(*) > 0 FROM pg_locks WHERE relation = 'ips'::regclass AND pid <> pg_backend_pid()")
         run = self.start()
         self.wait_for('SELECT count(*) > 0 FROM pg_locks WHERE NOT granted')
@@ -237,8 +237,10 @@ class Owned(fresh.Database):
         self.server.psql(TABLE + rows(('a', 'eth0', '10.0.0.1/24')), user='cni', password='cni')
 
     def works_for_cni(self):
-        self.server.psql("INSERT INTO ips (network, node, pod_id, interface, ip) VALUES ('n', '', 'b', 'eth0', '10.0.0.2/24');"
-                         "DELETE FROM ips WHERE pod_id = 'a'; SELECT max(version) FROM ips_schema", user='cni', password='cni')
+        self.server.psql('''INSERT INTO ips (network, node, pod_id, interface, ip)
+                            VALUES ('n', '', 'b', 'eth0', '10.0.0.2/24');
+                            DELETE FROM ips WHERE pod_id = 'a';
+                            SELECT max(version) FROM ips_schema''', user='cni', password='cni')
 
     def test_cni_can_migrate_it(self):
         self.server.script(pg.MIGRATE, self.server.conninfo('ipam', 'cni', self.server.host), PGPASSWORD='cni')

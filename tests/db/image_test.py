@@ -11,7 +11,8 @@ import fresh
 import pg
 import tap
 
-# Every file in the order of its name: SQL by psql into POSTGRES_DB, scripts run, or sourced where they are not executable.
+# Every file in the order of its name: SQL by psql into POSTGRES_DB; scripts are run, or sourced where they are not
+# executable.
 ENTRYPOINT = r'''
 set -Eeo pipefail
 first() {
@@ -37,7 +38,7 @@ class Image(fresh.Database):
         self.addCleanup(shutil.rmtree, self.folder)
         shutil.copytree(os.path.dirname(pg.PROVISION), self.folder, dirs_exist_ok=True)
 
-    def init(self, dbname, user='postgres', password='secret word', **more):
+    def init(self, dbname, user='postgres', password='secret word'):
         """What the image does: a superuser and a database, the server on its socket only, then the files."""
         if user != 'postgres':
             self.server.psql(f'CREATE ROLE {user} SUPERUSER LOGIN', dbname='postgres')
@@ -46,8 +47,11 @@ class Image(fresh.Database):
         with open(f'{self.server.data}/pg_hba.conf', 'w', encoding='ascii') as hba:
             hba.write('local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n')
         self.server.psql('SELECT pg_reload_conf()', dbname='postgres')
-        env = pg.clean_env(POSTGRES_USER=user, POSTGRES_DB=dbname, POSTGRES_PASSWORD='x', IPAM_PASSWORD=password,
-                           PGHOST=self.server.dir, PGPORT=str(self.server.port), INIT=self.folder, **more)
+        return self.run_files(user, dbname, IPAM_PASSWORD=password)
+
+    def run_files(self, user, dbname, **more):
+        env = pg.clean_env(POSTGRES_USER=user, POSTGRES_DB=dbname, POSTGRES_PASSWORD='x', INIT=self.folder,
+                           PGHOST=self.server.dir, PGPORT=str(self.server.port), **more)
         done = subprocess.run(['bash', '-c', ENTRYPOINT], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
         self.assertEqual(done.returncode, 0, done.stdout)
@@ -56,8 +60,9 @@ class Image(fresh.Database):
 
     def ready(self, dbname, password='secret word'):
         """The plugin's role can work in it, and may not do more."""
-        self.assertEqual(self.server.psql('SELECT version FROM ips_schema', user='cni', password=password, dbname=dbname), [['1']])
-        self.refused('DROP TABLE ips', '42501', user='cni', password=password, dbname=dbname)
+        cni = {'user': 'cni', 'password': password, 'dbname': dbname}
+        self.assertEqual(self.server.psql('SELECT version FROM ips_schema', **cni), [['1']])
+        self.refused('DROP TABLE ips', '42501', **cni)
 
     def sourced(self):
         for name in os.listdir(self.folder):
@@ -98,18 +103,13 @@ class Image(fresh.Database):
 
     def test_a_second_run_changes_nothing(self):
         self.init('ipam')
-        self.init_again()
+        self.run_files('postgres', 'ipam')
         self.ready('ipam')
-
-    def init_again(self):
-        env = pg.clean_env(POSTGRES_USER='postgres', POSTGRES_DB='ipam', PGHOST=self.server.dir, PGPORT=str(self.server.port),
-                           INIT=self.folder)
-        subprocess.run(['bash', '-c', ENTRYPOINT], env=env, check=True, capture_output=True, timeout=120)
 
     def test_cni_as_the_superuser_works_with_a_warning(self):
         said = self.init('ipam', user='cni')
         self.assertIn('its rights cannot be limited', said)
-        self.assertEqual(self.server.psql('SELECT version FROM ips_schema', user='cni', password='secret word'), [['1']])
+        self.server.psql('SELECT version FROM ips_schema', user='cni', password='secret word')
 
     def test_the_plugin_s_password_may_come_later(self):
         self.assertIn('has no password', self.init('ipam', password=''))

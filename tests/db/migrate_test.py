@@ -53,13 +53,14 @@ class Migrate(fresh.Database):
 
     def test_a_set_without_a_position_is_a_first_one(self):
         self.migrate()
-        self.refused('''INSERT INTO ips (network, node, pod_id, interface, ip)
-                        VALUES ('a', 'n', 'p', 'eth0', '10.0.0.1/24'), ('a', 'n', 'p', 'eth0', '10.0.0.2/24')''', '23505')
+        insert = INSERT.replace(', position', '').replace(', {})', ')')
+        self.server.psql(insert.format('a', 'p', '10.0.0.1/24'))
+        self.refused(insert.format('a', 'p', '10.0.0.2/24'), '23505')
 
     def test_a_host_s_rows_are_found_by_an_index(self):
         self.migrate()
         self.server.psql('''INSERT INTO ips (network, node, pod_id, interface, ip)
-                            SELECT 'a', 'n' || i % 100, i, 'eth0', '10.0.0.0'::inet + i FROM generate_series(1, 20000) AS i''')
+            SELECT 'a', 'n' || i % 100, i, 'eth0', '10.0.0.0'::inet + i FROM generate_series(1, 20000) AS i''')
         plan = self.server.psql("EXPLAIN DELETE FROM ips WHERE network = 'a' AND node = 'n7' AND host_id = ''")
         self.assertIn('ips_attachment', str(plan))
 
@@ -71,8 +72,8 @@ class Migrate(fresh.Database):
 
     def test_four_at_once_are_like_one(self):
         command = [pg.MIGRATE, self.server.conninfo('ipam')]
-        runs = [subprocess.Popen(command, env=pg.clean_env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-                for _ in range(4)]
+        runs = [subprocess.Popen(command, env=pg.clean_env(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                 text=True) for _ in range(4)]
         for run in runs:
             said = run.communicate(timeout=60)[0]
             self.assertEqual(run.returncode, 0, said)
@@ -88,7 +89,9 @@ class Migrate(fresh.Database):
         self.assertIsNone(self.server.value("SELECT to_regclass('public.ips')"))
 
     def test_a_hostile_search_path_and_session_defaults_do_no_harm(self):
-        self.server.psql('''CREATE SCHEMA evil; CREATE TABLE evil.ips (i int); CREATE TABLE evil.ips_schema (version int);
+        self.server.psql('''CREATE SCHEMA evil;
+                            CREATE TABLE evil.ips (i int);
+                            CREATE TABLE evil.ips_schema (version int);
                             ALTER DATABASE ipam SET search_path = evil;
                             ALTER DATABASE ipam SET default_transaction_isolation = serializable;
                             ALTER DATABASE ipam SET default_transaction_read_only = on''')
@@ -113,10 +116,7 @@ class Interrupted(fresh.Database):
         self.wait_for('SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database()')
 
     def test_killed_while_it_waits_it_leaves_nothing(self):
-        holder = subprocess.Popen(['psql', '-X', '-q', '-d', self.server.conninfo('ipam'), '-f', '-'], env=pg.clean_env(
-            PGAPPNAME='holder'), stdin=subprocess.PIPE, text=True)
-        holder.stdin.write('BEGIN; SELECT pg_advisory_xact_lock(6910067) IS NULL \\g /dev/null\n')
-        holder.stdin.flush()
+        holder = self.server.session('BEGIN; SELECT pg_advisory_xact_lock(6910067)')
         self.wait_for("SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND granted")
         run = self.start()
         self.wait_for("SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")

@@ -1,5 +1,5 @@
-"""sql/provision.sh against a real server: what it makes, what it leaves, what role cni may do. Needs PostgreSQL's server
-programs and psql."""
+"""sql/provision.sh against a real server: what it makes, what it leaves, what role cni may do. Needs PostgreSQL's
+server programs and psql."""
 import os
 import pty
 import shutil
@@ -83,6 +83,7 @@ COPY public.ips TO '/tmp/x'
 SET ROLE ipam_owner
 SET ROLE postgres'''.splitlines()
 SETTINGS = ['client_connection_check_interval=1s', 'idle_in_transaction_session_timeout=60s', 'statement_timeout=60s']
+OWNERS = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
 CONFIG = "SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = 'cni'::regrole ORDER BY 1"
 
 
@@ -113,12 +114,14 @@ class Made(Provision):
     def test_an_empty_server_gets_everything(self):
         done = self.provision()
         self.assertEqual(done.stderr, '')
-        self.assertEqual(self.server.psql('''SELECT rolname, rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolreplication,
-            rolbypassrls FROM pg_roles WHERE rolname IN ('cni', 'ipam_owner') ORDER BY 1'''),
+        self.assertEqual(self.server.psql('''
+            SELECT rolname, rolcanlogin, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls
+              FROM pg_roles WHERE rolname IN ('cni', 'ipam_owner') ORDER BY 1'''),
                          [['cni', 't', 'f', 'f', 'f', 'f', 'f'], ['ipam_owner', 'f', 'f', 'f', 'f', 'f', 'f']])
-        self.assertEqual(self.server.psql('''SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype
-            FROM pg_database WHERE datname = 'ipam' '''), [['ipam_owner', 'UTF8', 'C', 'C']])
-        self.assertEqual(self.server.psql("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"), [['ipam_owner']])
+        self.assertEqual(self.server.psql('''
+            SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype
+              FROM pg_database WHERE datname = 'ipam' '''), [['ipam_owner', 'UTF8', 'C', 'C']])
+        self.assertEqual(self.server.psql(OWNERS), [['ipam_owner']])
         self.assertEqual(self.server.psql('SELECT version FROM ips_schema'), [['1']])
 
     def test_cni_may_do_what_the_plugin_does_and_nothing_else(self):
@@ -127,7 +130,8 @@ class Made(Provision):
 
     def test_again_and_again_is_the_same(self):
         def rights(name, owner, acl):
-            return f'SELECT {name}, {owner}::regrole::text, (SELECT array_agg(a::text ORDER BY a::text) FROM unnest({acl}) AS a)'
+            acl = f'(SELECT array_agg(a::text ORDER BY a::text) FROM unnest({acl}) AS a)'
+            return f'SELECT {name}, {owner}::regrole::text, {acl}'
         everything = ' UNION ALL '.join([
             rights('relname', 'relowner', 'relacl') + " FROM pg_class WHERE relnamespace = 'public'::regnamespace",
             rights('datname', 'datdba', 'datacl') + ' FROM pg_database',
@@ -158,7 +162,8 @@ class Made(Provision):
         for calls in range(1, 9):
             self.wipe()
             with open(stop, 'w', encoding='ascii') as f:
-                f.write(f'#!/bin/sh\necho >>{folder}/{calls}; [ $(wc -l <{folder}/{calls}) -lt {calls} ] || kill -9 $PPID\n'
+                f.write(f'#!/bin/sh\necho >>{folder}/{calls}\n'
+                        f'[ $(wc -l <{folder}/{calls}) -lt {calls} ] || kill -9 $PPID\n'
                         f'exec {shutil.which("psql")} "$@"\n')
             os.chmod(stop, 0o755)
             self.provision(check=False, PATH=folder + ':' + os.environ['PATH'])
@@ -169,8 +174,8 @@ class Made(Provision):
 
 class Password(Provision):
     def test_any_password_of_one_line(self):
-        for password in (r'''it's "quoted" \ % $HOME `id` $(id) :x ; -- é''', 'ünï☃密码', '  blanks  ', '-h', '\\password', "'",
-                         'x' * 400, '{}\t[]'):
+        for password in (r'''it's "quoted" \ % $HOME `id` $(id) :x ; -- é''', 'ünï☃密码', '  blanks  ', '-h',
+                         '\\password', "'", 'x' * 400, '{}\t[]'):
             with self.subTest(password):
                 self.provision(password)
                 self.assertTrue(self.logs_in(password))
@@ -213,9 +218,9 @@ class Password(Provision):
                 with open(path, 'w', encoding='ascii') as f:
                     f.write(f'#!/bin/sh\n{{ echo "$0 $*"; env; }} >>{folder}/seen\nexec {shutil.which(name)} "$@"\n')
                 os.chmod(path, 0o755)
-            done = subprocess.run([shutil.which('bash'), pg.PROVISION, self.server.conninfo()], text=True, check=True,
-                                  env=pg.clean_env(IPAM_PASSWORD='hush-hush-hush', PATH=folder + ':' + os.environ['PATH']),
-                                  capture_output=True, timeout=60)
+            env = pg.clean_env(IPAM_PASSWORD='hush-hush-hush', PATH=folder + ':' + os.environ['PATH'])
+            done = subprocess.run([shutil.which('bash'), pg.PROVISION, self.server.conninfo()], env=env, text=True,
+                                  check=True, capture_output=True, timeout=60)
             with open(f'{folder}/seen', encoding='utf-8') as f:
                 seen = f.read()
         self.assertIn('setsid', seen)
@@ -224,7 +229,8 @@ class Password(Provision):
     def test_on_a_terminal_nobody_is_asked(self):
         pid, fd = pty.fork()
         if pid == 0:
-            os.execve(pg.PROVISION, [pg.PROVISION, self.server.conninfo()], pg.clean_env(IPAM_PASSWORD='from-a-terminal'))
+            env = pg.clean_env(IPAM_PASSWORD='from-a-terminal')
+            os.execve(pg.PROVISION, [pg.PROVISION, self.server.conninfo()], env)
         try:
             while os.read(fd, 4096):
                 pass
@@ -242,22 +248,21 @@ class Limits(Provision):
 
     def test_what_an_administrator_has_set_stays(self):
         self.server.psql('CREATE DATABASE ipam', dbname='postgres')
-        for sql, undo, rows in (
-                ("ALTER ROLE cni SET statement_timeout = '5s'", 'ALTER ROLE cni RESET ALL', SETTINGS[:2] + ['statement_timeout=5s']),
-                ("ALTER ROLE cni SET statement_timeout = 0", 'ALTER ROLE cni RESET ALL', SETTINGS[:2] + ['statement_timeout=0']),
-                ("ALTER ROLE cni IN DATABASE ipam SET statement_timeout = '6s'", 'ALTER ROLE cni IN DATABASE ipam RESET ALL',
-                 SETTINGS[:2] + ['statement_timeout=6s']),
-                ("ALTER DATABASE ipam SET statement_timeout = '7s'", 'ALTER DATABASE ipam RESET ALL', SETTINGS[:2]),
-                ("ALTER ROLE ALL SET statement_timeout = '8s'", 'ALTER ROLE ALL RESET ALL', SETTINGS[:2]),
-                ("ALTER SYSTEM SET statement_timeout = '9s'", 'ALTER SYSTEM RESET statement_timeout', SETTINGS[:2])):
-            with self.subTest(sql):
+        for where, value, rows in (
+                ('ALTER ROLE cni', '5s', ['statement_timeout=5s']),
+                ('ALTER ROLE cni', '0', ['statement_timeout=0']),
+                ('ALTER ROLE cni IN DATABASE ipam', '6s', ['statement_timeout=6s']),
+                ('ALTER DATABASE ipam', '7s', []),
+                ('ALTER ROLE ALL', '8s', []),
+                ('ALTER SYSTEM', '9s', [])):
+            with self.subTest(where):
                 self.provision()
                 self.server.psql('ALTER ROLE cni RESET ALL', dbname='postgres')
-                self.server.psql(sql, dbname='postgres')
+                self.server.psql(f"{where} SET statement_timeout = '{value}'", dbname='postgres')
                 self.server.psql('SELECT pg_reload_conf()', dbname='postgres')
                 self.provision()
-                self.assertEqual([r[0] for r in self.server.psql(CONFIG)], rows)
-                self.server.psql(undo, dbname='postgres')
+                self.assertEqual([r[0] for r in self.server.psql(CONFIG)], SETTINGS[:2] + rows)
+                self.server.psql(f'{where} RESET statement_timeout', dbname='postgres')
 
     def test_another_database_s_setting_does_not_count(self):
         self.server.psql("CREATE DATABASE other; ALTER DATABASE other SET statement_timeout = '7s'", dbname='postgres')
@@ -328,14 +333,15 @@ class Given(Provision):
     def test_a_third_owner_stays_the_owner(self):
         self.server.psql('CREATE ROLE landlord; CREATE DATABASE ipam OWNER landlord', dbname='postgres')
         self.provision()
-        self.assertEqual(self.server.value("SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'ipam'"), 'landlord')
+        owner = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'ipam'"
+        self.assertEqual(self.server.value(owner), 'landlord')
         self.may()
 
     def test_a_superuser_s_tables_go_to_the_owner(self):
         self.server.psql('CREATE DATABASE ipam', dbname='postgres')
         self.migrate()
         self.provision()
-        self.assertEqual(self.server.psql("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"), [['ipam_owner']])
+        self.assertEqual(self.server.psql(OWNERS), [['ipam_owner']])
         self.may()
 
     def test_a_hostile_schema_does_no_harm(self):
@@ -378,8 +384,8 @@ class Called(Provision):
         for more in ({}, {'PGDATABASE': 'ipam'}, {'PGDATABASE': 'postgres'}):
             with self.subTest(more):
                 self.wipe()
-                self.server.script(pg.PROVISION, IPAM_PASSWORD='cni', PGHOST=self.server.dir, PGPORT=str(self.server.port),
-                                   PGUSER='postgres', **more)
+                self.server.script(pg.PROVISION, IPAM_PASSWORD='cni', PGHOST=self.server.dir,
+                                   PGPORT=str(self.server.port), PGUSER='postgres', **more)
                 self.assertTrue(self.ready())
 
     def test_another_database_that_is_named_is_used(self):
@@ -396,8 +402,8 @@ class Called(Provision):
 
     def test_who_is_no_superuser_is_told(self):
         self.server.psql("CREATE ROLE clerk LOGIN PASSWORD 'c' CREATEDB CREATEROLE", dbname='postgres')
-        done = self.server.script(pg.PROVISION, self.server.conninfo('postgres', 'clerk', self.server.host), PGPASSWORD='c',
-                                  check=False)
+        done = self.server.script(pg.PROVISION, self.server.conninfo('postgres', 'clerk', self.server.host),
+                                  PGPASSWORD='c', check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn('"clerk" is not a superuser', done.stderr)
 

@@ -1,4 +1,5 @@
-"""Each statement of the plugin against the schema, as its role. Needs PostgreSQL's server programs, psql and a C compiler."""
+"""Each statement of the plugin against the schema, as its role. Needs PostgreSQL's server programs, psql and a C
+compiler."""
 import os
 import shutil
 import subprocess
@@ -32,21 +33,25 @@ NAMES = {
     'GC': f"'net', 'n7', 'h7', {LIST}, 'boot', '60', '0'",
     'STATUS': '',
 }
-FUNCTIONS = ['now()', 'host(inet)', 'masklen(inet)', 'unnest(inet[])', 'json_to_recordset(json)', 'current_setting(text)',
-             'pg_is_in_recovery()', 'make_interval(secs double precision)', 'has_table_privilege(text, text)',
-             'has_column_privilege(text, text, text)', 'max(int)', 'min(text)', 'count(bigint)']
-EVIL = 'CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO cni; CREATE VIEW evil.ips AS SELECT 1; CREATE VIEW evil.ips_schema AS SELECT 1;' \
-    + ''.join(f"CREATE FUNCTION evil.{f} RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''evil''; END';" for f in FUNCTIONS) \
-    + ''.join(f'CREATE DOMAIN evil.{t} AS box;' for t in ('text', 'inet', 'int4', 'int8', 'float8', 'bool', 'json'))
+FUNCTIONS = ['now()', 'host(inet)', 'masklen(inet)', 'unnest(inet[])', 'json_to_recordset(json)',
+             'current_setting(text)', 'pg_is_in_recovery()', 'make_interval(secs double precision)',
+             'has_table_privilege(text, text)', 'has_column_privilege(text, text, text)', 'max(int)', 'min(text)', 'count(bigint)']
+TYPES = ['text', 'inet', 'int4', 'int8', 'float8', 'bool', 'json']
+BODY = "RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''evil''; END'"
+EVIL = ''.join(['CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO cni;',
+                'CREATE VIEW evil.ips AS SELECT 1; CREATE VIEW evil.ips_schema AS SELECT 1;',
+                *(f'CREATE FUNCTION evil.{f} {BODY};' for f in FUNCTIONS),
+                *(f'CREATE DOMAIN evil.{t} AS box;' for t in TYPES)])
 
 
 def statements():
     """What src/store/sql.c says, by the names above."""
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, 'dump')
-        subprocess.run([os.environ.get('CC', 'cc'), '-I', f'{pg.ROOT}/include', '-o', program, '-x', 'c', '-', f'{pg.ROOT}/src/store/sql.c'],
-                       input=DUMP, text=True, check=True, timeout=60)
-        texts = subprocess.run([program], capture_output=True, text=True, check=True, timeout=10).stdout.rstrip('\0').split('\x1e')
+        subprocess.run([os.environ.get('CC', 'cc'), '-I', f'{pg.ROOT}/include', '-o', program, '-x', 'c', '-',
+                        f'{pg.ROOT}/src/store/sql.c'], input=DUMP, text=True, check=True, timeout=60)
+        dumped = subprocess.run([program], capture_output=True, text=True, check=True, timeout=10).stdout
+        texts = dumped.rstrip('\0').split('\x1e')
     if len(texts) != len(NAMES):
         raise AssertionError(f'{len(texts)} statements where this test knows {len(NAMES)}')
     return dict(zip(NAMES, texts))

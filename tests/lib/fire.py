@@ -168,6 +168,15 @@ class Session:
         self.close()
 
 
+def serves(pid, role):
+    """Is this a server process of a connection of that role?"""
+    try:
+        with open(f'/proc/{pid}/cmdline', encoding='ascii', errors='replace') as f:
+            return f.read().startswith(f'postgres: {role} ')
+    except OSError:
+        return False
+
+
 def tree(pid):
     """pid and everything below it."""
     found = [pid]

@@ -201,6 +201,14 @@ class Server:
         rows = out.split('\x1e') if out else []
         return [[None if c == '\x1d' else c for c in row.split('\x1f')] for row in rows]
 
+    def session(self, sql, dbname='ipam'):
+        """A psql of the superuser's that is given SQL and stays connected, until communicate() gives it the rest."""
+        process = subprocess.Popen(['psql', '-X', '-q', '-d', self.conninfo(dbname), '-f', '-'], env=clean_env(),
+                                   stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        process.stdin.write(sql + ';\n')
+        process.stdin.flush()
+        return process
+
     def value(self, sql, **how):
         """The first column of the first row."""
         return self.psql(sql, **how)[0][0]

@@ -11,13 +11,6 @@ NET, IPAM = 'status-cni', 'ipam-status-cni'
 NETNS = '/proc/1/no-such-netns'
 
 
-def is_static(plugin=IPAM):
-    """Whether BINDIR has the static build."""
-    said = subprocess.run([os.path.join(BINDIR, plugin), '--version'], capture_output=True, text=True, check=True,
-                          timeout=60)
-    return '(static build)' in said.stdout + said.stderr
-
-
 @dataclass
 class Answer:
     """What one invocation left: rc, the JSON value (None where stdout is empty), stdout as bytes, stderr as text."""
