@@ -11,6 +11,13 @@ NET, IPAM = 'status-cni', 'ipam-status-cni'
 NETNS = '/proc/1/no-such-netns'
 
 
+def is_static():
+    """Whether BINDIR has the static build."""
+    said = subprocess.run([os.path.join(BINDIR, IPAM), '--version'], capture_output=True, text=True, check=True,
+                          timeout=60)
+    return '(static build)' in said.stdout + said.stderr
+
+
 @dataclass
 class Answer:
     """What one invocation left: rc, the JSON value (None where stdout is empty), stdout as bytes, stderr as text."""
