@@ -149,7 +149,7 @@ class GoDemo(fresh.Database):
         self.given()
         self.server.psql('''INSERT INTO ips (pod_id, interface, ip)
                             SELECT i, 'eth0', '10.0.0.0'::inet + i FROM generate_series(1, 20000) AS i;
-                            ALTER DATABASE ipam SET statement_timeout = '100ms'''')
+                            ALTER DATABASE ipam SET statement_timeout = 100''')
         self.assertIn('20000 rows taken over', self.migrate().stderr)
 
     def test_a_database_that_hides_warnings_does_not_hide_these(self):

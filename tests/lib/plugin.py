@@ -11,9 +11,9 @@ NET, IPAM = 'status-cni', 'ipam-status-cni'
 NETNS = '/proc/1/no-such-netns'
 
 
-def is_static():
+def is_static(plugin=IPAM):
     """Whether BINDIR has the static build."""
-    said = subprocess.run([os.path.join(BINDIR, IPAM), '--version'], capture_output=True, text=True, check=True,
+    said = subprocess.run([os.path.join(BINDIR, plugin), '--version'], capture_output=True, text=True, check=True,
                           timeout=60)
     return '(static build)' in said.stdout + said.stderr
 
