@@ -3,13 +3,15 @@
 #define IPAM_CONF_H
 
 #include "cni/cni.h"
+#include "cni/result.h"
 #include "ipam/range.h"
 #include "store/store.h"
 
 struct ipam_conf {
 	struct param *params; /* owned, with the values: libpq's keywords */
 	size_t n_params;
-	const cJSON *addresses, *routes, *dns; /* borrowed from the call; NULL where absent */
+	const cJSON *addresses; /* borrowed from the call; NULL where absent */
+	struct result answers;  /* routes and dns */
 	struct ranges ranges;
 	const char *node; /* borrowed; NULL where absent */
 	double grace;     /* gcGracePeriod, seconds */
@@ -19,8 +21,8 @@ struct ipam_conf {
 };
 
 /*
- * Reads what the call's verb needs: DEL takes no notice of `ranges`, `routes` and `dns`, and of
- * unknown keys it only warns. CNI_UNSUPPORTED_FIELD for an unknown key, CNI_CONFIG for a wrong
+ * Reads what the call's verb needs: DEL and GC take no notice of `ranges`, `routes` and `dns`. Of
+ * unknown keys DEL only warns. CNI_UNSUPPORTED_FIELD for an unknown key, CNI_CONFIG for a wrong
  * value.
  */
 int ipam_conf_read(const struct cni_call *call, struct ipam_conf *out, struct err *e);

@@ -113,6 +113,27 @@ static int parse_interfaces(const struct parse *p, const cJSON *object)
 	return keep(p, list, &p->r->interfaces);
 }
 
+static bool is_whole(const cJSON *value)
+{
+	double v = cJSON_IsNumber(value) ? value->valuedouble : 0.5;
+
+	return v > -1e15 && v < 1e15 && (double)(long long)v == v;
+}
+
+/* What 1.1.0 has added to a route. */
+static int check_route_numbers(const struct parse *p, const cJSON *route)
+{
+	static const char *const keys[] = { "mtu", "advmss", "priority", "table", "scope" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const cJSON *value = json_get(route, keys[i]);
+
+		if (value && !is_whole(value))
+			return wrong_type(p, keys[i], "a whole number");
+	}
+	return 0;
+}
+
 /* Routes are added to those that are there: up to 0.2.0 each family has its own. */
 static int parse_routes(const struct parse *p, const cJSON *object)
 {
@@ -124,7 +145,8 @@ static int parse_routes(const struct parse *p, const cJSON *object)
 		return -1;
 	cJSON_ArrayForEach(item, list)
 	{
-		if (parse_cidr(p, item, "dst", &ip) < 0 || parse_host(p, item, "gw", &ip) < 0)
+		if (parse_cidr(p, item, "dst", &ip) < 0 || parse_host(p, item, "gw", &ip) < 0 ||
+			check_route_numbers(p, item) < 0)
 			return err_wrap(p->e, "routes");
 		if (!p->r->routes)
 			p->r->routes = cJSON_CreateArray();

@@ -74,23 +74,17 @@ static int nothing_asked_for(struct err *e)
 			      "annotation ipam-status-cni/ips, args.cni.ips, or ipam.addresses");
 }
 
-/* Routes and dns go from the configuration into the result, which says what is valid there. */
-static int copy_answers(const struct ipam_conf *conf, struct result *out, struct err *e)
+/* Routes and dns change hands: from the configuration into the result. */
+static void take_answers(struct added *a)
 {
-	scoped_json cJSON *o = cJSON_CreateObject();
-
-	if (!o ||
-		(conf->routes &&
-			!cJSON_AddItemReferenceToObject(o, "routes", (cJSON *)conf->routes)) ||
-		(conf->dns && !cJSON_AddItemReferenceToObject(o, "dns", (cJSON *)conf->dns)))
-		return err_set(e, CNI_IO, "out of memory");
-	return result_parse(o, CNI_NEWEST, CNI_CONFIG, out, e) < 0 ? err_wrap(e, "ipam") : 0;
+	a->result = a->ipam.conf.answers;
+	a->ipam.conf.answers = (struct result){ 0 };
 }
 
 static int fill_claim(const struct cni_call *call, struct added *a, struct err *e)
 {
-	if (copy_answers(&a->ipam.conf, &a->result, e) < 0 ||
-		request_read(call, &a->ipam.conf, &a->request, e) < 0 ||
+	take_answers(a);
+	if (request_read(call, &a->ipam.conf, &a->request, e) < 0 ||
 		cni_args(call->args, note_pod, a, e) < 0)
 		return -1;
 	if (a->request.n == 0)

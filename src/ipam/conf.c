@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/json.h"
+#include "base/scope.h"
 
 static const char *const own_keys[] = { "type", "addresses", "routes", "dns", "ranges", "node",
 	"gcGracePeriod", "timeout", "logLevel", "logFile", NULL };
@@ -216,16 +217,27 @@ static int read_own(const cJSON *ipam, struct ipam_conf *c, struct err *e)
 	return read_seconds(ipam, "gcGracePeriod", true, 1e9, &c->grace, e);
 }
 
-/* What goes into a result: checked where it is used. */
+/* Routes and dns, which the result checks, as whoever reads the answer would. */
 static int read_answers(const cJSON *ipam, struct ipam_conf *c, struct err *e)
 {
+	const cJSON *routes = json_get(ipam, "routes"), *dns = json_get(ipam, "dns");
+	scoped_json cJSON *object = cJSON_CreateObject();
+
+	if (!object ||
+		(routes && !cJSON_AddItemReferenceToObject(object, "routes", (cJSON *)routes)) ||
+		(dns && !cJSON_AddItemReferenceToObject(object, "dns", (cJSON *)dns)))
+		return err_set(e, CNI_IO, "out of memory");
+	if (result_parse(object, CNI_NEWEST, CNI_CONFIG, &c->answers, e) < 0)
+		return err_wrap(e, "ipam");
+	return 0;
+}
+
+/* What a request and its result are made of. */
+static int read_request(const cJSON *ipam, struct ipam_conf *c, struct err *e)
+{
 	c->addresses = json_get(ipam, "addresses");
-	c->routes = json_get(ipam, "routes");
-	c->dns = json_get(ipam, "dns");
-	if (c->routes && !cJSON_IsArray(c->routes))
-		return err_set(e, CNI_CONFIG, "ipam.routes is not a list");
-	if (c->dns && !cJSON_IsObject(c->dns))
-		return err_set(e, CNI_CONFIG, "ipam.dns is not an object");
+	if (read_answers(ipam, c, e) < 0)
+		return -1;
 	return ranges_read(json_get(ipam, "ranges"), &c->ranges, e);
 }
 
@@ -240,7 +252,7 @@ int ipam_conf_read(const struct cni_call *call, struct ipam_conf *out, struct er
 	if (check_keys(ipam, del ? call->log : NULL, e) < 0)
 		return -1;
 	if (read_own(ipam, &c, e) < 0 || read_params(ipam, &c, e) < 0 ||
-		(!del && !gc && read_answers(ipam, &c, e) < 0)) {
+		(!del && !gc && read_request(ipam, &c, e) < 0)) {
 		ipam_conf_free(&c);
 		return -1;
 	}
@@ -254,5 +266,6 @@ void ipam_conf_free(struct ipam_conf *c)
 		free((char *)c->params[i].value);
 	free(c->params);
 	ranges_free(&c->ranges);
+	result_free(&c->answers);
 	*c = (struct ipam_conf){ 0 };
 }
