@@ -58,7 +58,7 @@ class Verbs(unittest.TestCase):
 
     def held(self):
         """This network's recorded addresses."""
-        return [row[0] for row in self.rows('ip')]
+        return [row[0] for row in self.rows("host(ip) || '/' || masklen(ip)")]
 
     def change(self, what, where='true'):
         """UPDATEs this network's rows."""
