@@ -168,6 +168,15 @@ class Session:
         self.close()
 
 
+def runs(pid):
+    """Is there such a process, and has it not ended yet?"""
+    try:
+        with open(f'/proc/{pid}/stat', encoding='ascii', errors='replace') as f:
+            return f.read().rpartition(')')[2].split()[0] != 'Z'
+    except OSError:
+        return False
+
+
 def serves(pid, role):
     """Is this a server process of a connection of that role?"""
     try:
