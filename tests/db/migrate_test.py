@@ -92,9 +92,12 @@ class Migrate(fresh.Database):
         self.server.psql('''CREATE SCHEMA evil;
                             CREATE TABLE evil.ips (i int);
                             CREATE TABLE evil.ips_schema (version int);
-                            ALTER DATABASE ipam SET search_path = evil;
+                            CREATE FUNCTION evil.to_regclass(text) RETURNS regclass LANGUAGE sql AS 'SELECT NULL::regclass';
+                            CREATE DOMAIN evil.inet AS box;
+                            ALTER DATABASE ipam SET search_path = evil, pg_catalog;
                             ALTER DATABASE ipam SET default_transaction_isolation = serializable;
                             ALTER DATABASE ipam SET default_transaction_read_only = on''')
+        self.migrate()
         self.migrate()
         self.assertEqual(self.server.psql('SELECT version FROM public.ips_schema'), [['1']])
 
