@@ -106,7 +106,7 @@ const char *const sql_text[SQLS] = {
 		" AND (pod_id, interface) NOT IN ("
 		"SELECT v.\"containerID\", v.ifname "
 		"FROM pg_catalog.json_to_recordset($4::pg_catalog.json)"
-		" AS v(\"containerID\" text, ifname text)) "
+		" AS v(\"containerID\" pg_catalog.text, ifname pg_catalog.text)) "
 		"RETURNING pod_id, interface, pg_catalog.host(ip) AS ip"
 		") "
 		"SELECT 'gone', pod_id, interface, ip, " WARNS " FROM gone "
