@@ -13,6 +13,9 @@
 PGconn *connect_to(const struct targets *targets, size_t target, const struct limit *limit,
 	struct attempt *out);
 
+/* Waits for the server, as limit_wait does. One that never pauses does not draw the limit out. */
+enum limit_ready connect_wait(PGconn *conn, const struct limit *limit, short events);
+
 /* Keeps the first line of libpq's or the server's words, the SQLSTATE that PQERRORS_VERBOSE puts
  * into it apart. */
 void connect_words(const char *words, struct attempt *out);

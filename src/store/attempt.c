@@ -52,7 +52,7 @@ static enum limit_ready flush(PGconn *conn, const struct limit *l)
 	int left;
 
 	while ((left = PQflush(conn)) > 0) {
-		enum limit_ready r = limit_wait(l, PQsocket(conn), POLLIN | POLLOUT);
+		enum limit_ready r = connect_wait(conn, l, POLLIN | POLLOUT);
 
 		if (r != LIMIT_READY)
 			return r;
@@ -70,7 +70,7 @@ static enum limit_ready drain(PGconn *conn, const struct limit *l, struct answer
 		PGresult *r;
 
 		while (PQisBusy(conn)) {
-			enum limit_ready ready = limit_wait(l, PQsocket(conn), POLLIN);
+			enum limit_ready ready = connect_wait(conn, l, POLLIN);
 
 			if (ready != LIMIT_READY)
 				return ready;
@@ -81,10 +81,12 @@ static enum limit_ready drain(PGconn *conn, const struct limit *l, struct answer
 		if (!r)
 			return LIMIT_READY;
 		keep(a, r);
+		if (limit_left(l) <= 0) /* there may be no end of them */
+			return LIMIT_EXPIRED;
 	}
 }
 
-/* PQcancel blocks without limit, so a child process does it, and has a second. */
+/* PQcancel blocks without limit, so a child process does it, for as long as we let it live. */
 static pid_t start_cancel(PGconn *conn)
 {
 	char nobody[256];
@@ -170,8 +172,10 @@ static void judge(const struct answer *a, PGconn *conn, bool cancelled, enum lim
 				cancelled ? "the database was too slow, the statement was cancelled"
 					  : "the database warned that the commit may not be "
 					    "replicated");
-		if (copy_rows(a->good, &out->rows) < 0)
+		if (copy_rows(a->good, &out->rows) < 0) {
 			out->outcome = ATTEMPT_UNKNOWN;
+			snprintf(out->text, sizeof(out->text), "out of memory");
+		}
 	}
 }
 

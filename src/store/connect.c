@@ -60,12 +60,13 @@ static PGconn *start(const struct targets *t, const struct target *to, const cha
 
 /*
  * libpq says with one status that it refuses the parameters and that a host cannot be reached. What
- * tells them apart is a second look at the same parameters with a host that is nowhere.
+ * tells them apart is a second look at the same parameters with a host that is nowhere, whatever a
+ * service says of it.
  */
 static bool parameters_are_invalid(const struct targets *t, const struct target *to)
 {
-	const char **keys = calloc(t->n_others + 3, sizeof(*keys));
-	const char **values = calloc(t->n_others + 3, sizeof(*values));
+	const char **keys = calloc(t->n_others + 4, sizeof(*keys));
+	const char **values = calloc(t->n_others + 4, sizeof(*values));
 	PGPing ping = PQPING_NO_RESPONSE;
 	size_t n = t->n_others;
 
@@ -74,6 +75,8 @@ static bool parameters_are_invalid(const struct targets *t, const struct target 
 		memcpy(values, t->values, n * sizeof(*values));
 		keys[n] = "host";
 		values[n++] = "/nonexistent";
+		keys[n] = "hostaddr";
+		values[n++] = "nowhere";
 		keys[n] = "port";
 		values[n++] = to->port;
 		ping = PQpingParams(keys, values, 0);
@@ -89,6 +92,13 @@ static void quiet(void *nobody, const PGresult *notice)
 	(void)notice;
 }
 
+enum limit_ready connect_wait(PGconn *conn, const struct limit *limit, short events)
+{
+	enum limit_ready r = limit_wait(limit, PQsocket(conn), events);
+
+	return r == LIMIT_READY && limit_left(limit) <= 0 ? LIMIT_EXPIRED : r;
+}
+
 /* Drives the handshake to its end. */
 static PostgresPollingStatusType handshake(
 	PGconn *conn, const struct limit *l, enum limit_ready *ended)
@@ -96,8 +106,7 @@ static PostgresPollingStatusType handshake(
 	PostgresPollingStatusType s = PGRES_POLLING_WRITING;
 
 	while (s == PGRES_POLLING_READING || s == PGRES_POLLING_WRITING) {
-		*ended = limit_wait(
-			l, PQsocket(conn), s == PGRES_POLLING_READING ? POLLIN : POLLOUT);
+		*ended = connect_wait(conn, l, s == PGRES_POLLING_READING ? POLLIN : POLLOUT);
 		if (*ended != LIMIT_READY)
 			return PGRES_POLLING_FAILED;
 		s = PQconnectPoll(conn);
