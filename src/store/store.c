@@ -1,5 +1,6 @@
 #include "store/store.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,11 +58,25 @@ static int failed(const struct attempt *at, struct err *e)
 
 static int judged(const struct attempt *at, struct err *e)
 {
-	if (at->outcome == ATTEMPT_DONE)
-		return STORE_DONE;
+	return at->outcome == ATTEMPT_DONE ? STORE_DONE : failed(at, e);
+}
+
+/* For what inserts: a unique violation is an answer. From any other statement it could only be a
+ * trigger's. */
+static int judged_insert(const struct attempt *at, struct err *e)
+{
 	if (at->outcome == ATTEMPT_REFUSED && strcmp(at->sqlstate, "23505") == 0)
 		return STORE_TAKEN;
-	return failed(at, e);
+	return judged(at, e);
+}
+
+/* A trigger or a rule may keep rows away without an error. */
+static int all_recorded(size_t recorded, const struct claim *c, struct err *e)
+{
+	if (recorded == c->n_ips)
+		return STORE_DONE;
+	err_set(e, CNI_AGAIN, "the database recorded %zu of %zu addresses", recorded, c->n_ips);
+	return err_details(e, "is there a trigger or a rule on the table ips?");
 }
 
 /* Every statement that writes says the server's client_min_messages in its last column. */
@@ -131,7 +146,8 @@ static void as_array(struct text *out, const char *ids)
 static void note_stamps(void *inserted, const struct rows *r)
 {
 	for (size_t i = 0; i < r->n; i++)
-		text_item(inserted, ",", rows_get(r, i, 0));
+		if (rows_get(r, i, 0))
+			text_item(inserted, ",", rows_get(r, i, 0));
 }
 
 /* What this process has inserted and now confirmed has new stamps. */
@@ -157,11 +173,13 @@ static int db_insert(void *context, const struct claim *c, const struct limit *l
 	insert_values(c, &ips, v);
 	again_run(
 		&db->again, sql_text[SQL_INSERT], v, INSERT_VALUES, l, note_stamps, inserted, &at);
-	rc = judged(&at, e);
+	rc = judged_insert(&at, e);
 	if (rc == STORE_DONE) {
 		note_stamps(inserted, &at.rows);
-		rc = refuse_hidden_warnings(&at.rows, e);
+		rc = all_recorded(at.rows.n, c, e);
 	}
+	if (rc == STORE_DONE)
+		rc = refuse_hidden_warnings(&at.rows, e);
 	attempt_free(&at);
 	return rc;
 }
@@ -173,6 +191,29 @@ static bool is_true(const struct rows *r, size_t row, size_t column)
 	return v && v[0] == 't';
 }
 
+/* False where the row is none that the schema allows. */
+static bool read_holding(const struct rows *r, size_t i, struct holding *h)
+{
+	char address[IP_TEXT];
+
+	for (size_t column = 0; column <= 6; column++)
+		if (!rows_get(r, i, column))
+			return false;
+	*h = (struct holding){ .id = rows_get(r, i, 0),
+		.pod = rows_get(r, i, 3),
+		.interface = rows_get(r, i, 4),
+		.node = rows_get(r, i, 5),
+		.since = rows_get(r, i, 6),
+		.pod_namespace = rows_get(r, i, 7),
+		.pod_name = rows_get(r, i, 8),
+		.here = is_true(r, i, 9),
+		.this_boot = is_true(r, i, 10),
+		.earlier = is_true(r, i, 11),
+		.mine = is_true(r, i, 12) };
+	snprintf(address, sizeof(address), "%s/%s", rows_get(r, i, 1), rows_get(r, i, 2));
+	return ip_parse(address, &h->ip);
+}
+
 static int read_holdings(struct attempt *at, struct holdings *out, struct err *e)
 {
 	const struct rows *r = &at->rows;
@@ -181,26 +222,10 @@ static int read_holdings(struct attempt *at, struct holdings *out, struct err *e
 	if (!out->rows)
 		return err_set(e, CNI_IO, "out of memory");
 	for (size_t i = 0; i < r->n; i++) {
-		struct holding *h = &out->rows[i];
-
-		*h = (struct holding){ .id = rows_get(r, i, 0),
-			.pod = rows_get(r, i, 3),
-			.interface = rows_get(r, i, 4),
-			.node = rows_get(r, i, 5),
-			.since = rows_get(r, i, 6),
-			.pod_namespace = rows_get(r, i, 7),
-			.pod_name = rows_get(r, i, 8),
-			.here = is_true(r, i, 9),
-			.this_boot = is_true(r, i, 10),
-			.earlier = is_true(r, i, 11),
-			.mine = is_true(r, i, 12) };
-		if (!rows_get(r, i, 1) || !ip_parse(rows_get(r, i, 1), &h->ip) ||
-			!rows_get(r, i, 2)) {
-			free(out->rows);
-			*out = (struct holdings){ 0 };
-			return err_set(e, CNI_AGAIN, "the database answered what is no address");
+		if (!read_holding(r, i, &out->rows[i])) {
+			holdings_free(out);
+			return err_set(e, CNI_AGAIN, "the database answered what is no allocation");
 		}
-		h->ip.prefix = atoi(rows_get(r, i, 2));
 	}
 	out->memory = at->rows.cells; /* changes hands */
 	at->rows = (struct rows){ 0 };
@@ -262,8 +287,17 @@ static bool row_is(const struct rows *r, size_t row, const char *kind)
 static void note_taken(void *inserted, const struct rows *r)
 {
 	for (size_t i = 0; i < r->n; i++)
-		if (row_is(r, i, "new"))
+		if (row_is(r, i, "new") && rows_get(r, i, 1))
 			text_item(inserted, ",", rows_get(r, i, 1));
+}
+
+static size_t count_rows(const struct rows *r, const char *kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		n += row_is(r, i, kind);
+	return n;
 }
 
 /* Where a statement says what it has released. -1: it does not say. */
@@ -273,7 +307,9 @@ struct columns {
 
 static const char *cell(const struct rows *r, size_t row, int column)
 {
-	return column < 0 ? NULL : rows_get(r, row, (size_t)column);
+	const char *v = column < 0 ? NULL : rows_get(r, row, (size_t)column);
+
+	return v || column < 0 ? v : "";
 }
 
 static int read_releases(
@@ -287,9 +323,9 @@ static int read_releases(
 	out->hides_warnings = hides_warnings(r);
 	for (size_t i = 0; i < r->n; i++) {
 		if (kind && row_is(r, i, "twin")) {
-			out->twin_pod = rows_get(r, i, 1);
-			out->twin_interface = rows_get(r, i, 2);
-			out->twin_count = rows_get(r, i, 3);
+			out->twin_pod = cell(r, i, 1);
+			out->twin_interface = cell(r, i, 2);
+			out->twin_count = cell(r, i, 3);
 		}
 		if (kind && !row_is(r, i, kind))
 			continue;
@@ -319,11 +355,13 @@ static int db_take(void *context, const struct claim *c, const char *stale, cons
 	v[INSERT_VALUES + 1] = seconds(c->uptime, uptime);
 	again_run(
 		&db->again, sql_text[SQL_TAKE], v, INSERT_VALUES + 2, l, note_taken, inserted, &at);
-	rc = judged(&at, e);
+	rc = judged_insert(&at, e);
 	if (rc == STORE_DONE) {
 		note_taken(inserted, &at.rows);
-		rc = refuse_hidden_warnings(&at.rows, e);
+		rc = all_recorded(count_rows(&at.rows, "new"), c, e);
 	}
+	if (rc == STORE_DONE)
+		rc = refuse_hidden_warnings(&at.rows, e);
 	if (rc == STORE_DONE)
 		rc = read_releases(&at, "gone", (struct columns){ 1, 2, 3, 4 }, out, e);
 	attempt_free(&at);
@@ -385,8 +423,9 @@ static int db_gc(void *context, const struct gc_request *g, const struct limit *
 static int number(const struct rows *r, size_t column)
 {
 	const char *v = rows_get(r, 0, column);
+	long n = v ? strtol(v, NULL, 10) : -1;
 
-	return v ? atoi(v) : -1;
+	return n >= 0 && n <= INT_MAX ? (int)n : -1;
 }
 
 static int db_status(void *context, const struct limit *l, struct store_status *out, struct err *e)
