@@ -121,6 +121,7 @@ static void add_other(struct targets *t, const char *key, const char *value)
 static int fill_others(const struct param *params, size_t n, struct targets *t, struct err *e)
 {
 	const char *tsa = t->memory[TSA];
+	bool chosen = given(params, n, "target_session_attrs");
 
 	t->keys = calloc(n + 8, sizeof(*t->keys));
 	t->values = calloc(n + 8, sizeof(*t->values));
@@ -132,7 +133,7 @@ static int fill_others(const struct param *params, size_t n, struct targets *t, 
 		add_other(t, "user", "cni");
 		add_other(t, "dbname", "ipam");
 	}
-	if (t->n > 1 && (!tsa || strcmp(tsa, "any") == 0))
+	if (t->n > 1 && !chosen && (!tsa || strcmp(tsa, "any") == 0)) /* or a service's default */
 		tsa = "read-write";
 	if (tsa)
 		add_other(t, "target_session_attrs", tsa);
@@ -142,12 +143,25 @@ static int fill_others(const struct param *params, size_t n, struct targets *t, 
 	return 0;
 }
 
+/* Ours to keep, and so to check: libpq reads it only where it waits itself. */
+static int read_connect_timeout(const char *text, struct targets *t, struct err *e)
+{
+	char *end;
+
+	if (!text)
+		return 0;
+	t->connect_timeout = (double)strtol(text, &end, 10);
+	if (end == text || *end)
+		return err_set(e, CNI_CONFIG, "ipam.connect_timeout must be whole seconds");
+	return 0;
+}
+
 int targets_of(const struct param *params, size_t n, struct targets *out, struct err *e)
 {
 	struct targets t = { 0 };
-	const char *connect_timeout = given(params, n, "connect_timeout");
 
-	t.connect_timeout = connect_timeout ? strtod(connect_timeout, NULL) : 0;
+	if (read_connect_timeout(given(params, n, "connect_timeout"), &t, e) < 0)
+		return -1;
 	if (read_lists(params, n, &t) < 0) {
 		targets_free(&t);
 		return err_set(e, CNI_IO, "out of memory");
