@@ -5,6 +5,9 @@ static int judge(const struct store_status *s, struct err *e)
 {
 	if (s->read_only)
 		return err_set(e, CNI_NOT_READY, "the database is read-only: a standby?");
+	if (s->version < 0)
+		return err_set(e, CNI_NOT_READY,
+			"the database's schema has no version: run sql/migrate.sh");
 	if (s->version < STORE_SCHEMA)
 		return err_set(e, CNI_NOT_READY,
 			"the database's schema has version %d, this build needs %d: run "

@@ -1,5 +1,6 @@
 #include "ipam/valid.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -11,12 +12,29 @@
 /* U+FFFD: what json_parse makes of \u0000. */
 #define UNREADABLE "\xef\xbf\xbd"
 
-static const cJSON *repeated_key(const cJSON *object)
+static int by_name(const void *a, const void *b)
 {
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorts, since a list from outside may have any number of keys in an entry. */
+static int check_repeated(const cJSON *object, int at, struct err *e)
+{
+	size_t n = 0;
 	const cJSON *key;
 
-	cJSON_ArrayForEach(key, object) if (json_find(object, key->string) != key) return key;
-	return NULL;
+	scoped_free const char **names =
+		malloc(((size_t)cJSON_GetArraySize(object) + 1) * sizeof(*names));
+	if (!names)
+		return err_set(e, CNI_IO, "out of memory");
+	cJSON_ArrayForEach(key, object) names[n++] = key->string;
+	qsort(names, n, sizeof(*names), by_name);
+	for (size_t i = 1; i < n; i++)
+		if (strcmp(names[i - 1], names[i]) == 0)
+			return err_set(e, CNI_CONFIG,
+				"valid attachment %d has \"%s\" twice: nothing is released", at,
+				names[i]);
+	return 0;
 }
 
 static bool is_repeated(const cJSON *object, const char *name)
@@ -45,17 +63,18 @@ static int copy_string(const cJSON *entry, int at, const char *key, cJSON *to, s
 
 static int copy_entry(const cJSON *entry, int at, cJSON *list, struct err *e)
 {
-	cJSON *to = cJSON_CreateObject();
-	const cJSON *twice = repeated_key(entry);
+	cJSON *to;
 
+	if (!cJSON_IsObject(entry))
+		return err_set(e, CNI_CONFIG,
+			"valid attachment %d is not an object: nothing is released", at);
+	if (check_repeated(entry, at, e) < 0)
+		return -1;
+	to = cJSON_CreateObject();
 	if (!to || !cJSON_AddItemToArray(list, to)) {
 		cJSON_Delete(to);
 		return err_set(e, CNI_IO, "out of memory");
 	}
-	if (twice)
-		return err_set(e, CNI_CONFIG,
-			"valid attachment %d has \"%s\" twice: nothing is released", at,
-			twice->string);
 	if (copy_string(entry, at, "containerID", to, e) < 0)
 		return -1;
 	return copy_string(entry, at, "ifname", to, e);
