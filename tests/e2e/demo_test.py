@@ -19,9 +19,8 @@ import plugin
 import sandbox
 import scripts
 import tap
+import upstream
 
-UPSTREAM = os.path.join(pg.ROOT, 'plugins', 'upstream')
-BRIDGE = 'github.com/containernetworking/plugins/plugins/main/bridge@v1.9.1'
 NOT_OURS = ('.git', 'build', '.db', '__pycache__')
 IGNORED = ('build', 'plugins', '.deps', '.db')
 TABLE = re.compile(r'\((\d) rows?\)')
@@ -193,8 +192,8 @@ class Interrupted(Case):
 class Ping(Case):
     def setUp(self):
         super().setUp()
-        if not os.path.exists(os.path.join(UPSTREAM, 'bridge')):
-            self.skipTest(f'no Go that builds {BRIDGE}')
+        if not upstream.has_bridge():
+            self.skipTest(upstream.MISSING)
 
     def test_two_pods_behind_bridge_reach_each_other_and_gc_frees_what_a_dead_one_left(self):
         done = run('ping.sh')
@@ -210,15 +209,8 @@ class Ping(Case):
         self.leaves_nothing()
 
 
-def get_bridge():
-    """Inside the sandbox there is no network."""
-    if shutil.which('go') and not os.path.exists(os.path.join(UPSTREAM, 'bridge')):
-        subprocess.run(['go', 'install', BRIDGE], env={**os.environ, 'GOBIN': UPSTREAM}, stdout=subprocess.DEVNULL,
-                       timeout=280, check=False)
-
-
 if __name__ == '__main__':
     if sandbox.MARK not in os.environ:
-        get_bridge()
+        upstream.get_bridge()
     sandbox.enter()
     tap.main()
