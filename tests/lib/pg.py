@@ -50,10 +50,10 @@ def clean_env(**more):
     return mine
 
 
-def as_postgres():
-    """Keyword arguments that let subprocess start what must not run as root; its end follows ours."""
+def as_postgres(at_our_end=signal.SIGQUIT):
+    """Keyword arguments that let subprocess start what must not run as root; it gets a signal when we end."""
     libc = ctypes.CDLL(None)
-    how = {'preexec_fn': lambda: libc.prctl(1, signal.SIGQUIT)}  # PR_SET_PDEATHSIG
+    how = {'preexec_fn': lambda: libc.prctl(1, at_our_end)}  # PR_SET_PDEATHSIG
     if os.getuid() == 0:
         user = pwd.getpwnam('postgres')
         how.update(user=user.pw_uid, group=user.pw_gid, extra_groups=[user.pw_gid])

@@ -42,7 +42,7 @@ class Pooler:
         self.password = server.password
         self.process = subprocess.Popen([available(), '-q', f'{self.dir}/pgbouncer.ini'], cwd='/',
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL, **pg.as_postgres())
+                                        stderr=subprocess.DEVNULL, **pg.as_postgres(signal.SIGTERM))
         self._wait()
 
     def _write(self, name, text):
