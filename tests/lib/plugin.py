@@ -67,9 +67,10 @@ def environment(command, container='pod1', ifname='eth0', netns=NETNS, args='', 
     return {k: v for k, v in mine.items() if v is not None}
 
 
-def start(plugin, command, **how):
-    """Starts plugin (a name of BINDIR, or a path) with its stdin a pipe; finish() has the answer."""
-    return subprocess.Popen([os.path.join(BINDIR, plugin)], env=environment(command, **how), stdin=subprocess.PIPE,
+def start(plugin, command, through=(), **how):
+    """Starts plugin (a name of BINDIR, or a path) with its stdin a pipe; finish() has the answer. through: a program
+    and its arguments that run it, nsenter for one."""
+    return subprocess.Popen([*through, os.path.join(BINDIR, plugin)], env=environment(command, **how), stdin=subprocess.PIPE,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd='/')
 
 
