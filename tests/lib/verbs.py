@@ -1,7 +1,7 @@
 """A TestCase for the plugins' verbs: the file has a private server, each test a network of its own."""
 import functools
 import itertools
-import json
+import time
 import unittest
 
 import pg
@@ -89,6 +89,22 @@ class Verbs(unittest.TestCase):
         self.assertNotIn(self.server.password, answer.stdout.decode(errors='replace') + answer.stderr)
 
 
-def bytes_of(conf):
-    """A configuration as a runtime writes it to stdin."""
-    return json.dumps(conf).encode()
+BOOT_ID, MACHINE_ID = '/proc/sys/kernel/random/boot_id', '/etc/machine-id'
+
+
+def elsewhere(name=None, up=None, **files):
+    """For plugin.run's through: another host, or another boot of this one. name is the host's, up the seconds since its
+    boot; files (boot_id, machine_id) are what stands there, None for nothing that could be read."""
+    script = ['set -e']
+    for key, path in (('boot_id', BOOT_ID), ('machine_id', MACHINE_ID)):
+        if key in files:
+            content = f"printf '%s\\n' '{files[key]}'" if files[key] is not None else ':'
+            script.append(f'f=$(mktemp); {content} >$f; mount --bind $f {path}; rm $f')
+    if name is not None:
+        script.append(f"hostname '{name}'")
+    clock = []
+    if up is not None:
+        now = int(time.clock_gettime(time.CLOCK_BOOTTIME))
+        clock = ['--time', '--boottime', str(int(up) - now), '--fork', '--kill-child']
+    return ['unshare', '--mount', '--propagation', 'private', '--uts', *clock,
+            'sh', '-c', '; '.join([*script, 'exec "$0"'])]

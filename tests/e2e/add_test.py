@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""ADD: all addresses or none, again and again, held by others, held by an earlier boot. Needs a PostgreSQL server's
+programs and root."""
+import os
+import re
+import socket
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import plugin
+import tap
+import verbs
+from verbs import BOTH, elsewhere
+
+A, B, C = '10.0.0.5/24', '10.0.0.6/24', 'fd00::5/64'
+OTHER_BOOT = '11111111-2222-3333-4444-555555555555'
+
+
+def content(path):
+    with open(path, encoding='ascii') as f:
+        return f.read().strip()
+
+
+class Add(verbs.Verbs):
+    def earlier(self, where='true', boot=OTHER_BOOT, age='10 years'):
+        """Lets this network's rows be of another boot, and that old."""
+        self.change(f"boot_id = '{boot}', created_on = now() - interval '{age}'", where)
+
+
+class First(Add):
+    def test_one_row_an_address_with_everything_that_is_known(self):
+        self.add(f'{A},{C}', container='pod-a', ifname='net1')
+        self.assertEqual(self.rows(), [('pod-a', 'net1', A), ('pod-a', 'net1', C)])
+        self.assertEqual(set(self.rows('node, host_id, boot_id')),
+                         {(socket.gethostname(), content(verbs.MACHINE_ID), content(verbs.BOOT_ID))})
+        self.assertEqual(set(self.rows("created_on BETWEEN now() - interval '1 minute' AND now()")), {('t',)})
+
+    def test_a_configured_node_stands_for_host_name_and_machine_id(self):
+        self.add(A, ipam={'node': 'rack-7'})
+        self.assertEqual(self.rows('node, host_id'), [('rack-7', '')])
+
+    def test_the_answer_is_the_abbreviated_result(self):
+        for which in BOTH:
+            self.assertEqual(set(self.add(A, which=which).json), {'cniVersion', 'ips'})
+
+    def test_the_answer_is_in_the_order_of_the_request(self):
+        self.assertEqual(self.add(f'{C},{B},{A}').addresses, [C, B, A])
+        self.assertEqual(self.add(f'{A},{B},{C}').addresses, [C, B, A], 'as recorded')
+
+    def test_all_or_none(self):
+        self.add(B, container='pod-a')
+        self.refused(self.ask('ADD', f'{A},{B},{C}', container='pod-b'), 100, '10.0.0.6')
+        self.assertEqual(self.held(), [B])
+
+    def test_it_takes_one_statement(self):
+        self.server.psql("ALTER ROLE cni SET log_statement = 'all'")
+        try:
+            before = len(self.server.log())
+            self.add(f'{A},{C}')
+        finally:
+            self.server.psql('ALTER ROLE cni RESET log_statement')
+        self.assertEqual(len(re.findall('LOG:  (?:statement|execute)', self.server.log()[before:])), 1)
+
+    def test_a_long_container_id_and_a_second_interface_are_fine(self):
+        self.add(A, container='k8s.io-' + 'f' * 134)
+        self.add(B, container='k8s.io-' + 'f' * 134, ifname='eth1')
+        self.assertEqual(self.held(), [A, B])
+
+    def test_every_network_has_its_own_addresses(self):
+        self.add(A)
+        self.network += '-b'
+        self.add(A, container='pod2')
+        self.assertEqual(self.held(), [A])
+
+
+class Again(Add):
+    def test_the_same_attachment_gets_what_is_recorded(self):
+        first = self.add(f'{A},{C}')
+        for which in BOTH:
+            for ip in (f'{A},{C}', f'{C},{A}'):
+                self.assertEqual(self.add(ip, which=which).json, first.json)
+        self.assertEqual(self.held(), [A, C])
+
+    def test_prefix_lengths_are_the_recorded_ones(self):
+        self.add(A)
+        self.assertEqual(self.add('10.0.0.5/16').addresses, [A])
+        self.assertEqual(self.held(), [A])
+
+    def test_gateways_routes_and_dns_are_as_this_call_says(self):
+        self.add(args=f'IP={A};GATEWAY=10.0.0.1', ipam={'routes': [{'dst': '0.0.0.0/0'}], 'dns': {'domain': 'a'}})
+        answer = self.add(args=f'IP={A};GATEWAY=10.0.0.2', ipam={'routes': [{'dst': '10.0.0.0/8'}], 'dns': {'domain': 'b'}})
+        self.assertEqual(answer.json, {'cniVersion': '1.1.0', 'ips': [{'address': A, 'gateway': '10.0.0.2'}],
+                                       'routes': [{'dst': '10.0.0.0/8'}], 'dns': {'domain': 'b'}})
+
+    def test_the_rows_take_the_current_boot_and_a_new_time(self):
+        self.add(f'{A},{C}')
+        ids = self.rows('id')
+        self.earlier()
+        self.assertEqual(self.add(f'{A},{C}').addresses, [A, C])
+        self.assertEqual(self.rows('id'), ids)
+        self.assertEqual(set(self.rows("boot_id, created_on > now() - interval '1 minute'")),
+                         {(content(verbs.BOOT_ID), 't')})
+
+    def test_another_boot_that_is_younger_is_taken_for_this_attachments_own_too(self):
+        self.add(A)
+        self.change(f"boot_id = '{OTHER_BOOT}'")
+        self.assertEqual(self.add(A).addresses, [A])
+        self.assertEqual(self.rows('boot_id'), [(content(verbs.BOOT_ID),)])
+
+    def test_an_attachment_that_holds_something_else_is_error_101(self):
+        self.add(f'{A},{C}')
+        for ip in (A, B, f'{A},{B}', f'{A},{B},{C}'):
+            for which in BOTH:
+                with self.subTest(ip=ip, which=which):
+                    self.refused(self.ask('ADD', ip, which=which), 101, A, C)
+        self.assertEqual(self.held(), [A, C])
+
+    def test_101_is_decided_before_100(self):
+        self.add(A)
+        self.add(B, container='pod2')
+        self.refused(self.ask('ADD', B), 101, A)
+
+    def test_an_attachment_is_more_than_its_container(self):
+        self.add(A)
+        self.refused(self.ask('ADD', A, ifname='eth1'), 100, 'pod1', 'eth0')
+        self.refused(self.ask('ADD', A, ipam={'node': 'other'}), 100)
+        self.add(B, ifname='eth1')
+        self.add('10.0.0.7/24', ipam={'node': 'other'})
+
+
+class Held(Add):
+    def test_error_100_names_the_holder_and_since_when(self):
+        self.add(args=f'IP={A};K8S_POD_NAMESPACE=prod;K8S_POD_NAME=web-0', container='pod-a', ifname='net1',
+                 ipam={'node': 'rack-7'})
+        since = self.rows('extract(year FROM created_on)')[0][0]
+        for which in BOTH:
+            for ip in (A, '10.0.0.5/16', f'{A},{B}'):
+                with self.subTest(which=which, ip=ip):
+                    self.refused(self.ask('ADD', ip, container='pod-b', which=which), 100, '10.0.0.5', '"pod-a"',
+                                 '(net1)', 'rack-7', f'since {since}-', 'prod/web-0')
+        self.assertEqual(self.held(), [A])
+
+    def test_another_host_of_that_name_is_another_node(self):
+        self.add(A)
+        clone = elsewhere(machine_id='0' * 31 + '1')
+        self.refused(self.ask('ADD', A, through=clone), 100, 'pod1')
+        self.earlier()
+        self.refused(self.ask('ADD', A, container='pod2', through=clone), 100, 'pod1')
+        self.add(B, through=clone)
+        self.assertEqual(self.held(), [A, B])
+
+    def test_a_row_of_the_Go_demo_blocks_its_address(self):
+        self.add(A)
+        self.change("node = '', host_id = ''")
+        self.earlier()
+        self.refused(self.ask('ADD', A), 100, 'pod1')
+
+
+class EarlierBoot(Add):
+    def test_the_address_moves_to_the_new_attachment(self):
+        for which in BOTH:
+            self.add(A, container='old')
+            self.earlier()
+            answer = self.add(A, container='new', which=which)
+            self.assertIn('successfully deleted the existing allocation for "old-eth0"', answer.stderr)
+            self.assertIn(OTHER_BOOT, answer.stderr)
+            self.assertEqual((answer.addresses, self.rows()), ([A], [('new', 'eth0', A)]))
+            self.allowed(self.ask('DEL', container='new'))
+
+    def test_the_old_attachments_other_addresses_stay(self):
+        self.add(f'{A},{C}', container='old')
+        self.earlier()
+        self.add(A, container='new')
+        self.assertEqual(self.rows(), [('new', 'eth0', A), ('old', 'eth0', C)])
+
+    def test_several_holders_at_once(self):
+        self.add(A, container='old1')
+        self.add(B, container='old2')
+        self.earlier()
+        self.add(f'{B},{A},{C}', container='new')
+        self.assertEqual(self.held(), [A, B, C])
+        self.assertEqual(set(self.rows('pod_id')), {('new',)})
+
+    def test_one_living_holder_among_them_keeps_all(self):
+        self.add(A, container='old')
+        self.earlier()
+        self.add(B, container='alive')
+        self.refused(self.ask('ADD', f'{A},{B}', container='new'), 100, '10.0.0.6', 'alive')
+        self.assertEqual(self.rows('pod_id'), [('old',), ('alive',)])
+
+    def test_what_this_attachment_held_then_is_released_in_the_same_statement(self):
+        self.add(f'{A},{C}')
+        self.earlier()
+        answer = self.add(B)
+        self.assertEqual((answer.addresses, self.held()), ([B], [B]))
+        for address in ('10.0.0.5', 'fd00::5'):
+            self.assertRegex(answer.stderr, rf'deleted the existing allocation for "pod1-eth0": {address}\b')
+
+    def test_but_not_if_somebody_alive_has_the_address(self):
+        self.add(A)
+        self.earlier()
+        self.add(B, container='alive')
+        self.refused(self.ask('ADD', B), 100, 'alive')
+        self.assertEqual(self.held(), [A, B])
+
+    def test_one_row_of_this_boot_is_enough_for_101(self):
+        self.add(f'{A},{C}')
+        self.earlier("ip = '10.0.0.5/24'")
+        self.refused(self.ask('ADD', B), 101)
+
+    def test_another_boot_whose_row_is_younger_is_another_host_of_that_name(self):
+        self.add(A)
+        self.change(f"boot_id = '{OTHER_BOOT}'")
+        self.refused(self.ask('ADD', A, container='pod2'), 100, 'two hosts share the name', socket.gethostname(), 'node')
+        self.refused(self.ask('ADD', B), 101)
+        self.assertEqual(self.held(), [A])
+
+    def test_this_boot_is_never_earlier_however_old_its_rows_are(self):
+        self.add(A)
+        self.earlier(boot=content(verbs.BOOT_ID))
+        self.refused(self.ask('ADD', A, container='pod2'), 100)
+
+    def test_the_boot_id_and_the_uptime_of_the_kernel_decide(self):
+        self.add(A)
+        self.change("created_on = now() - interval '1 hour'")
+        for boot_id, up, code in ((content(verbs.BOOT_ID), 60, 100), (OTHER_BOOT, 7200, 100), (OTHER_BOOT, 60, 0)):
+            with self.subTest(boot_id=boot_id, up=up):
+                through = elsewhere(boot_id=boot_id, up=up)
+                self.assertEqual(self.ask('ADD', A, container='pod2', through=through).code, code)
+        self.assertEqual(self.rows('pod_id, boot_id'), [('pod2', OTHER_BOOT)])
+
+
+class Identity(Add):
+    def test_without_a_machine_id_a_node_is_asked_for(self):
+        for wrong in (None, '', 'uninitialized', '0' * 31, '0' * 33, 'g' * 32):
+            for verb in ('ADD', 'DEL', 'CHECK', 'STATUS', 'GC'):
+                with self.subTest(wrong=wrong, verb=verb):
+                    answer = self.ask(verb, A, through=elsewhere(machine_id=wrong))
+                    self.refused(answer, 7, '/etc/machine-id', '"node"')
+        self.add(A, through=elsewhere(machine_id=None), ipam={'node': 'x'})
+
+    def test_without_a_boot_id_nothing_is_guessed(self):
+        for wrong in (None, '', 'x'):
+            for verb, code in (('ADD', 5), ('CHECK', 5), ('GC', 5), ('STATUS', 50)):
+                with self.subTest(wrong=wrong, verb=verb):
+                    prev = {'prevResult': {'ips': [{'address': A}]}}
+                    self.refused(self.ask(verb, A, conf=prev, through=elsewhere(boot_id=wrong)), code, 'boot id')
+        self.assertEqual(self.rows(), [])
+        self.allowed(self.ask('DEL', through=elsewhere(boot_id=None)))
+
+    def test_a_host_name_is_its_own(self):
+        self.add(A, through=elsewhere(name='other'))
+        self.assertEqual(self.rows('node'), [('other',)])
+        self.allowed(self.ask('DEL'))
+        self.assertEqual(self.held(), [A])
+
+
+if __name__ == '__main__':
+    tap.main()
