@@ -1,6 +1,13 @@
-/* A directory of its own for a test, with small scripts as executables. Include after cmocka.h. */
+/* A directory of its own for a test, with small scripts as executables. */
 #ifndef TESTS_UNIT_BOX_H
 #define TESTS_UNIT_BOX_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
 
 #include <fcntl.h>
 #include <ftw.h>

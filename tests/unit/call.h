@@ -1,7 +1,15 @@
-/* An invocation as a verb gets it. Include after cmocka.h. */
+/* An invocation as a verb gets it. */
 #ifndef TESTS_UNIT_CALL_H
 #define TESTS_UNIT_CALL_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
 #include <string.h>
 
 #include "base/json.h"

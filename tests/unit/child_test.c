@@ -1,11 +1,4 @@
 /* Children of all kinds. Needs /bin/sh, cat, ls, sleep and /proc. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "base/child.h"
 #include "box.h"
 

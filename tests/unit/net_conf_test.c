@@ -1,11 +1,4 @@
 /* What the net plugin accepts in a configuration. Needs nothing. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 
 #include "call.h"

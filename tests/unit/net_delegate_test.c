@@ -1,11 +1,4 @@
 /* Running the IPAM plugin, and running it again with DEL. Needs /bin/sh. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "box.h"
 #include "call.h"
 #include "net/delegate.h"

@@ -1,11 +1,4 @@
 /* Where the IPAM plugin is looked for. Needs /bin/sh. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "box.h"
 #include "call.h"
 #include "net/find.h"

@@ -1,11 +1,4 @@
 /* prevResult's part and the IPAM plugin's in one answer. Needs nothing. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 

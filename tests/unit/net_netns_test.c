@@ -1,11 +1,4 @@
 /* Is CNI_NETNS the namespace that we are in ourselves? Needs /proc. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include <stdio.h>
 
 #include "call.h"

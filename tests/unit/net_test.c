@@ -1,11 +1,4 @@
 /* The net plugin's verbs, with scripts as IPAM plugins. Needs /bin/sh. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "box.h"
 #include "call.h"
 #include "net/net.h"
