@@ -327,10 +327,10 @@ class DatabaseScript(Case):
             how = {'root': closed, 'IPAM_DB_DIR': None}
             said = self.does('db.sh', 'start', **how).stdout
             self.assertIn('data: /var/tmp/', said)
+            self.addCleanup(shutil.rmtree, said.split('data: ')[1].split(')')[0])
             self.does('status.sh', NET)
             self.does('db.sh', 'stop', **how)
             self.assertEqual(sorted(os.listdir(closed)), ['demo-scenarios', 'examples', 'sql'])
-            shutil.rmtree(said.split('data: ')[1].split(')')[0])
 
     def test_a_plain_user_has_a_database_too(self):
         self.does('db.sh', 'stop')
