@@ -530,6 +530,13 @@ class PrevResult(Scripted):
                 answer = self.run_net('ADD', self.conf(version, prevResult=prev))
                 self.assertEqual((answer.rc, answer.json), (0, wanted), answer.said)
 
+    def test_it_may_be_of_another_version(self):
+        self.ipam(says({**FIVE, 'ips': [{'address': 'fd00::5/64'}]}))
+        for version, prev in RESULTS.items():
+            with self.subTest(version):
+                answer = self.run_net('ADD', self.conf(prevResult=prev))
+                self.assertEqual(answer.json, {**FIVE, 'ips': FIVE['ips'] + [{'address': 'fd00::5/64'}]})
+
     def test_an_old_version_has_room_for_one_address_a_family(self):
         both = {'ip4': {'ip': '10.9.0.5/24'}, 'ip6': {'ip': 'fd00::9/64'}}
         for version in ('0.1.0', '0.2.0'):

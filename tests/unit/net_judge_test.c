@@ -63,10 +63,9 @@ static const struct row rows[] = {
 
 static struct child_outcome outcome(enum child_end end, int status, const char *output)
 {
-	return (struct child_outcome){ .end = end,
-		.status = status,
-		.output = (char *)output,
-		.len = strlen(output) };
+	return (struct child_outcome){
+		.end = end, .status = status, .output = (char *)output, .len = strlen(output)
+	};
 }
 
 static void each_end_has_its_judgement(void **state)
