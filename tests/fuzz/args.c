@@ -1,0 +1,64 @@
+/* CNI_ARGS, and the request read from it, under a fuzzer. Needs clang's libFuzzer. */
+#include "fuzz.h"
+
+#include "cni/cni.h"
+#include "ipam/conf.h"
+#include "ipam/request.h"
+
+static const char conf_text[] =
+	"{\"ipam\":{\"ranges\":[[{\"subnet\":\"10.10.0.0/24\"}],[{\"subnet\":\"fd00:10::/64\"}]]}}";
+
+/* The parts are that many bytes of the whole. */
+static void count(void *context, const char *key, const char *value)
+{
+	*(size_t *)context += strlen(key) + 1 + strlen(value);
+}
+
+static void read_request(struct cni_call *call)
+{
+	struct ipam_conf conf;
+	struct request request;
+	struct err e = { 0 };
+	int result;
+
+	MUST(ipam_conf_read(call, &conf, &e) == 0);
+	result = request_read(call, &conf, &request, &e);
+	must_explain(result, &e);
+	if (result == 0) {
+		for (size_t i = 0; i < request.n; i++)
+			MUST(request.ips[i].ip.family && request.ips[i].ip.prefix >= 0);
+		request_free(&request);
+	}
+	ipam_conf_free(&conf);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = text_of(data, size);
+	struct log log = { .level = LOG_DEBUG, .err = -1, .file = -1 };
+	struct world world = { .in = -1, .out = -1, .err = -1, .root = "/nonexistent" };
+	struct limit limit = limit_in(10);
+	cJSON *object = cJSON_Parse(conf_text);
+	struct cni_call call = { .world = &world,
+		.limit = &limit,
+		.log = &log,
+		.command = "ADD",
+		.container = "pod-a",
+		.netns = "/var/run/netns/pod-a",
+		.ifname = "eth0",
+		.args = text,
+		.path = "/nonexistent",
+		.conf = object,
+		.version = CNI_NEWEST,
+		.network = "ipam-status" };
+	struct err e = { 0 };
+	size_t bytes = 0;
+	int result = cni_args(text, count, &bytes, &e);
+
+	must_explain(result, &e);
+	MUST(bytes <= strlen(text));
+	read_request(&call);
+	cJSON_Delete(object);
+	free(text);
+	return 0;
+}

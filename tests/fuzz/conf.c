@@ -1,0 +1,105 @@
+/* stdin's configuration, for every verb and both plugins, under a fuzzer. Needs clang's libFuzzer.
+ */
+#include "fuzz.h"
+
+#include "cni/conf.h"
+#include "cni/prev.h"
+#include "ipam/conf.h"
+#include "ipam/request.h"
+#include "ipam/valid.h"
+#include "net/conf.h"
+
+static const struct cni_verb verbs[] = {
+	{ "ADD", 0, CNI_0_1_0, 1, NULL },
+	{ "DEL", 0, CNI_0_1_0, 1, NULL },
+	{ "GC", 0, CNI_1_1_0, 1, NULL },
+};
+
+static void fuzz_net(const struct cni_call *call)
+{
+	struct net_conf conf;
+	struct err e = { 0 };
+
+	must_explain(net_conf_read(call, &conf, &e), &e);
+}
+
+static void fuzz_ipam(const struct cni_call *call)
+{
+	struct ipam_conf conf;
+	struct request request;
+	struct err e = { 0 };
+	int result = ipam_conf_read(call, &conf, &e);
+
+	must_explain(result, &e);
+	if (result < 0)
+		return;
+	result = request_read(call, &conf, &request, &e);
+	must_explain(result, &e);
+	if (result == 0)
+		request_free(&request);
+	ipam_conf_free(&conf);
+}
+
+static void fuzz_prev(const struct cni_call *call)
+{
+	struct result prev;
+	struct err e = { 0 };
+	int result = prev_result(call, &prev, &e);
+
+	must_explain(result, &e);
+	if (result == 1)
+		result_free(&prev);
+}
+
+static void fuzz_valid(const struct cni_call *call)
+{
+	struct err e = { 0 };
+	char *list = NULL;
+	int result = valid_read(call->conf, &list, &e);
+
+	must_explain(result, &e);
+	if (result == 0) {
+		cJSON *again = cJSON_Parse(list);
+
+		MUST(cJSON_IsArray(again));
+		cJSON_Delete(again);
+	}
+	free(list);
+}
+
+static void fuzz_verb(const struct cni_verb *verb, const uint8_t *data, size_t size)
+{
+	struct log log = { .level = LOG_DEBUG, .err = -1, .file = -1 };
+	struct world world = { .in = -1, .out = -1, .err = -1, .root = "/nonexistent" };
+	struct limit limit = limit_in(10);
+	struct cni_call call = { .world = &world,
+		.limit = &limit,
+		.log = &log,
+		.command = verb->name,
+		.container = "pod-a",
+		.netns = "",
+		.ifname = "eth0",
+		.args = "",
+		.path = "/nonexistent",
+		.input = (const char *)data,
+		.input_len = size };
+	struct conf conf = { 0 };
+	struct err e = { 0 };
+	int result = conf_read(verb, &call, &conf, &e);
+
+	must_explain(result, &e);
+	if (result == 0) {
+		fuzz_net(&call);
+		fuzz_ipam(&call);
+		fuzz_prev(&call);
+		fuzz_valid(&call);
+	}
+	conf_free(&conf);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		fuzz_verb(&verbs[i], data, size);
+	return 0;
+}
