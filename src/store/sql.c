@@ -65,12 +65,15 @@ const char *const sql_text[SQLS] = {
 
 	/* $1 to $10 as INSERT, $11 ids that LOOK judged, $12 uptime. Counting makes the DELETE end
 	 * before the INSERT begins; if a holder is alive, the INSERT is a unique violation, and the
-	 * DELETE is undone with it. */
+	 * DELETE is undone with it. Who is left over from an earlier boot loses its whole set: what
+	 * stayed of it would have no position 1, and its attachment could get a second set. */
 	[SQL_TAKE] =
 		"WITH gone AS ("
 		"DELETE FROM public.ips "
-		"WHERE id = ANY ($11::pg_catalog.int8[]) AND network = $4 AND boot_id <> $7"
-		" AND created_on < " AGO("$12") " "
+		"WHERE (network, node, host_id, pod_id, interface) IN ("
+		"SELECT network, node, host_id, pod_id, interface FROM public.ips "
+		"WHERE id = ANY ($11::pg_catalog.int8[]))"
+		" AND network = $4 AND boot_id <> $7 AND created_on < " AGO("$12") " "
 		"RETURNING pg_catalog.host(ip) AS ip, pod_id, interface, boot_id"
 		"), new AS ("
 		INTO "FROM (SELECT pg_catalog.count(*) FROM gone) AS g CROSS JOIN " WANTED
