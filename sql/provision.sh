@@ -187,6 +187,7 @@ unset IPAM_PASSWORD
 
 # Without a word about the database, start from one that every server has.
 conninfo=${1:-fallback_application_name=provision}
+[[ $conninfo == *=* || $conninfo == *://* ]] || conninfo="dbname='$conninfo'"
 if (($# == 0)); then
 	[[ -z ${POSTGRES_DB:-} ]] || export PGDATABASE=$POSTGRES_DB
 	[[ -z ${POSTGRES_USER:-} ]] || export PGUSER=$POSTGRES_USER

@@ -388,6 +388,12 @@ class Called(Provision):
                                    PGPORT=str(self.server.port), PGUSER='postgres', **more)
                 self.assertTrue(self.ready())
 
+    def test_a_single_word_is_a_database(self):
+        for word in ('postgres', 'ipam'):
+            self.server.script(pg.PROVISION, word, IPAM_PASSWORD='cni', PGHOST=self.server.dir,
+                               PGPORT=str(self.server.port), PGUSER='postgres')
+            self.assertTrue(self.ready())
+
     def test_another_database_that_is_named_is_used(self):
         self.server.psql('CREATE DATABASE "the fleet"', dbname='postgres')
         self.provision(dbname='the fleet')
