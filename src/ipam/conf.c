@@ -89,13 +89,15 @@ static bool is_whole(double v)
 	return v > -1e15 && v < 1e15 && (double)(long long)v == v;
 }
 
-/* The value as text, owned by the caller; NULL with an error. */
+/* The value as text, owned by the caller; "" for null. NULL with an error. */
 static char *param_text(const cJSON *value, struct err *e)
 {
 	char number[32];
 	char *text = NULL;
 
-	if (cJSON_IsString(value)) {
+	if (cJSON_IsNull(value)) {
+		text = strdup("");
+	} else if (cJSON_IsString(value)) {
 		text = strdup(value->valuestring);
 	} else if (cJSON_IsNumber(value) && is_whole(value->valuedouble)) {
 		snprintf(number, sizeof(number), "%.0f", value->valuedouble);
@@ -116,17 +118,28 @@ static bool is_url(const char *key, const char *text)
 					      strcmp(key, "dbname") == 0);
 }
 
+/* Of a repeated key the last counts. So there is one for each of libpq's keywords at most. */
+static void set_param(struct ipam_conf *c, const char *key, char *value)
+{
+	size_t i = 0;
+
+	while (i < c->n_params && strcmp(c->params[i].key, key) != 0)
+		i++;
+	if (i == c->n_params)
+		c->params[c->n_params++] = (struct param){ .key = key };
+	free((char *)c->params[i].value);
+	c->params[i].value = value;
+}
+
 static int add_param(const cJSON *value, struct ipam_conf *c, struct err *e)
 {
 	char *text = param_text(value, e);
 
 	if (!text)
 		return -1;
-	if (!text[0]) { /* as in libpq: the default */
-		free(text);
+	set_param(c, value->string, text);
+	if (!text[0]) /* as in libpq: the default */
 		return 0;
-	}
-	c->params[c->n_params++] = (struct param){ value->string, text };
 	if (is_url(value->string, text))
 		return err_set(e, CNI_CONFIG,
 			"ipam.%s is a URL: give host, port, user, password and dbname a key each",
@@ -138,14 +151,6 @@ static int add_param(const cJSON *value, struct ipam_conf *c, struct err *e)
 	return strcmp(value->string, "passfile") == 0 ? check_passfile(text, e) : 0;
 }
 
-static bool is_own(const char *key)
-{
-	for (const char *const *k = own_keys; *k; k++)
-		if (strcmp(*k, key) == 0)
-			return true;
-	return false;
-}
-
 static int read_params(const cJSON *ipam, struct ipam_conf *c, struct err *e)
 {
 	const cJSON *value;
@@ -155,8 +160,6 @@ static int read_params(const cJSON *ipam, struct ipam_conf *c, struct err *e)
 		return err_set(e, CNI_IO, "out of memory");
 	cJSON_ArrayForEach(value, ipam)
 	{
-		if (is_own(value->string) || json_get(ipam, value->string) != value)
-			continue; /* not libpq's, null, or repeated later on */
 		if (store_keyword(value->string) && add_param(value, c, e) < 0)
 			return -1;
 	}

@@ -15,10 +15,11 @@ bool store_keyword(const char *key)
 	return found;
 }
 
+/* "" is as good as nothing, as in libpq. */
 static const char *given(const struct param *params, size_t n, const char *key)
 {
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(params[i].key, key) == 0)
+		if (strcmp(params[i].key, key) == 0 && params[i].value[0])
 			return params[i].value;
 	return NULL;
 }
