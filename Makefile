@@ -61,6 +61,7 @@ RELR := $(if $(shell printf '\043include <features.h>\n\043if __GLIBC_PREREQ(2, 
 	$(CC) -E -P - 2>/dev/null),-Wl$(comma)-z$(comma)pack-relative-relocs)
 
 ifeq ($(LINK),static)
+STAMP = .deps/stamp
 override CPPFLAGS += -isystem .deps/include -isystem .deps/include/cjson
 CJSON_LIBS = .deps/lib/libcjson.a
 PQ_LIBS = .deps/lib/libpq.a -lssl -lcrypto
@@ -117,7 +118,7 @@ $(O)/status-cni: $(O)/src/status-cni.o $(NET_OBJECTS)
 $(O)/ipam-status-cni: $(O)/src/ipam-status-cni.o $(IPAM_OBJECTS)
 	$(call link,$(PQ_WRAP) -o $@ $^ $(CJSON_LIBS) $(PQ_LIBS))
 
-$(O)/%.o: %.c Makefile
+$(O)/%.o: %.c Makefile $(STAMP)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -154,7 +155,7 @@ fuzz:
 run-fuzzers: $(FUZZERS)
 	@for f in $(FUZZERS); do \
 		echo "# $$f"; mkdir -p $$f.corpus; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 $$f.corpus \
+		$$f -artifact_prefix=$$f. -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 $$f.corpus \
 			$(wildcard tests/fixtures) || exit 1; \
 	done
 
