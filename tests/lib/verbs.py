@@ -1,6 +1,8 @@
 """A TestCase for the plugins' verbs: the file has a private server, each test a network of its own."""
+import contextlib
 import functools
 import itertools
+import socket
 import time
 import unittest
 
@@ -14,6 +16,13 @@ BOTH = (plugin.IPAM, plugin.NET)
 def since(version):
     """The protocol versions from this one on."""
     return VERSIONS[VERSIONS.index(version):]
+
+
+@contextlib.contextmanager
+def deaf():
+    """A port of 127.0.0.1 that takes connections and says nothing."""
+    with socket.create_server(('127.0.0.1', 0)) as s:
+        yield s.getsockname()[1]
 
 
 @functools.cache
@@ -34,9 +43,9 @@ class Verbs(unittest.TestCase):
     def setUp(self):
         self.network = f'net-{next(self.networks)}'
 
-    def conf(self, version='1.1.0', ipam=None, **keys):
-        """The network configuration, with more keys for it and for its ipam object; None removes a key of it."""
-        conf = {**plugin.net_conf(self.server, ipam, cniVersion=version, name=self.network), **keys}
+    def conf(self, version='1.1.0', ipam=None, more=None):
+        """The network configuration, with more keys for its ipam object and for itself; None removes a key."""
+        conf = {**plugin.net_conf(self.server, ipam, cniVersion=version, name=self.network), **(more or {})}
         return {k: v for k, v in conf.items() if v is not None}
 
     def ask(self, command, ip=None, *, which=plugin.IPAM, conf=None, ipam=None, version='1.1.0', **how):
@@ -44,7 +53,7 @@ class Verbs(unittest.TestCase):
         if ip is not None:
             how['args'] = f'IP={ip}'
         if not isinstance(conf, bytes):
-            conf = self.conf(version, ipam, **(conf or {}))
+            conf = self.conf(version, ipam, conf)
         return plugin.run(which, command, conf, **how)
 
     def add(self, ip=None, **how):
