@@ -38,19 +38,29 @@ log_of() {
 	printf '%s/%s.log\n' "$LOGS" "${1//[^A-Za-z0-9_.-]/_}"
 }
 
+# bounded SECONDS COMMAND...: in the background, so that a signal to this script ends it at once.
+bounded() {
+	local child
+	timeout -k 10 "$@" </dev/null &
+	child=$!
+	# In a subshell, which has no EXIT trap of its own.
+	((BASHPID == $$)) || trap 'kill "$child"' TERM
+	wait "$child"
+}
+
 # step NAME COMMAND...: something that is one test, passed if it exits with 0.
 step() {
 	local name=$1 log began=$SECONDS status=0
 	shift
 	[[ $name =~ $pattern ]] || return 0
 	log=$(log_of "$name")
-	timeout -k 10 "$STEP_LIMIT" "$@" >"$log" 2>&1 </dev/null || status=$?
+	bounded "$STEP_LIMIT" "$@" >"$log" 2>&1 || status=$?
 	if ((status == 0)); then
 		count 1 0 0
-		printf 'ok    %-52s %4d s\n' "$name" $((SECONDS - began))
+		printf 'ok    %-56s %4d s\n' "$name" $((SECONDS - began))
 	else
 		count 0 1 0
-		printf 'FAIL  %-52s %4d s  exit %d, all of it: %s\n' "$name" $((SECONDS - began)) "$status" "$log"
+		printf 'FAIL  %-56s %4d s  exit %d, all of it: %s\n' "$name" $((SECONDS - began)) "$status" "$log"
 		tail -n 40 "$log" | sed 's/^/      /'
 	fi
 	return "$status"
@@ -61,7 +71,7 @@ step() {
 run_program() {
 	local name=$1 log=$2 began=$SECONDS status=0
 	shift 2
-	timeout -k 10 "$LIMIT" "$@" >"$log" 2>"$log.stderr" </dev/null || status=$?
+	bounded "$LIMIT" "$@" >"$log" 2>"$log.stderr" || status=$?
 	sed 's/^/# stderr: /' "$log.stderr" >>"$log"
 	rm -f "$log.stderr"
 	printf '%s %d %d\n' "$name" "$status" $((SECONDS - began)) >"$log.end.new"
@@ -75,7 +85,7 @@ report_program() {
 	read -r ok bad skip wrong < <(awk -v status="$status" -f tests/lib/tally.awk "$log")
 	count "$ok" "$bad" "$skip"
 	((bad == 0)) || word=FAIL
-	printf '%-5s %-52s %4d s  %d passed, %d failed, %d skipped\n' "$word" "$name" "$took" "$ok" "$bad" "$skip"
+	printf '%-5s %-56s %4d s  %d passed, %d failed, %d skipped\n' "$word" "$name" "$took" "$ok" "$bad" "$skip"
 	grep -iE '^(not )?ok .*# *skip' "$log" | sed 's/^/      SKIPPED: /'
 	((bad == 0)) || show_failure "$log" "$wrong"
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The whole stories of demo-scenarios/, in a copy of the tree. Needs root, the built tree, a PostgreSQL server's programs."""
+import atexit
 import glob
 import hashlib
 import os
@@ -28,6 +29,7 @@ TABLE = re.compile(r'\((\d) rows?\)')
 
 def setUpModule():
     globals()['tree'] = tempfile.mkdtemp(prefix='ipam-tree.', dir='/var/tmp')
+    atexit.register(shutil.rmtree, tree)
     os.chmod(tree, 0o755)
     for name in os.listdir(pg.ROOT):
         if name in NOT_OURS:
@@ -38,10 +40,6 @@ def setUpModule():
     for name in ('static', 'shared'):
         if os.path.isdir(os.path.join(pg.ROOT, 'build', name)):
             subprocess.run(['cp', '-a', os.path.join(pg.ROOT, 'build', name), os.path.join(tree, 'build')], check=True, timeout=60)
-
-
-def tearDownModule():
-    shutil.rmtree(tree)
 
 
 def run(name, *args):

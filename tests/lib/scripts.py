@@ -1,4 +1,5 @@
 """Runs demo-scenarios/, inside sandbox.enter()'s namespaces."""
+import atexit
 import json
 import os
 import shutil
@@ -54,6 +55,7 @@ class Database:
         os.chmod(self.work, 0o711)
         self.env = {'IPAM_DB_DIR': os.path.join(self.work, 'db')}
         os.environ.update(self.env)
+        atexit.register(self.close)
         self.start()
 
     def start(self):
@@ -68,6 +70,7 @@ class Database:
         self.stop()
         os.environ.pop('IPAM_DB_DIR', None)
         shutil.rmtree(self.work)
+        atexit.unregister(self.close)
 
     @staticmethod
     def sql(text):

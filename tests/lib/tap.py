@@ -61,11 +61,15 @@ def _expired(_signo, _frame):
     raise TimeoutError('this test took too long')
 
 
+def _ended(signo, _frame):
+    raise KeyboardInterrupt(f'signal {signo}')  # what unittest does not take for a test's failure
+
+
 def main():
     """Runs the tests of the calling file; arguments pick those whose name holds one of them. Ends the process."""
     signal.signal(signal.SIGALRM, _expired)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit('terminated'))
-    signal.signal(signal.SIGHUP, lambda *_: sys.exit('hung up'))
+    signal.signal(signal.SIGTERM, _ended)
+    signal.signal(signal.SIGHUP, _ended)
     loader = unittest.TestLoader()
     if sys.argv[1:]:
         loader.testNamePatterns = [f'*{word}*' for word in sys.argv[1:]]
