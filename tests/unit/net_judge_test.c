@@ -78,7 +78,7 @@ static void each_end_has_its_judgement(void **state)
 		struct err e = { 0 };
 		int failed = judge("/opt/ipam", &o, &v, &e);
 
-		print_message("# %d %d %s\n", (int)r->end, r->status, r->output);
+		print_message("# row %zu\n", i);
 		assert_int_equal(failed, r->code < -1 ? -1 : 0);
 		if (failed) {
 			assert_int_equal(e.code, -r->code);
