@@ -46,6 +46,26 @@ static bool is_repeated(const cJSON *object, const char *name)
 	return n > 1;
 }
 
+static bool is_unreadable(const char *text)
+{
+	return text && strstr(text, UNREADABLE);
+}
+
+/* In the value or in anything below it; its nesting is bounded where it was parsed. */
+static bool has_unreadable(const cJSON *value)
+{
+	const cJSON *child;
+
+	if (is_unreadable(cJSON_GetStringValue(value)))
+		return true;
+	cJSON_ArrayForEach(child, value)
+	{
+		if (is_unreadable(child->string) || has_unreadable(child))
+			return true;
+	}
+	return false;
+}
+
 static int copy_string(const cJSON *entry, int at, const char *key, cJSON *to, struct err *e)
 {
 	const char *text = json_string(entry, key);
@@ -53,11 +73,6 @@ static int copy_string(const cJSON *entry, int at, const char *key, cJSON *to, s
 	if (!text)
 		return err_set(e, CNI_CONFIG,
 			"valid attachment %d has no string \"%s\": nothing is released", at, key);
-	if (strstr(text, UNREADABLE))
-		return err_set(e, CNI_CONFIG,
-			"valid attachment %d: \"%s\" has a character that cannot be read: nothing "
-			"is released",
-			at, key);
 	return cJSON_AddStringToObject(to, key, text) ? 0 : err_set(e, CNI_IO, "out of memory");
 }
 
@@ -68,6 +83,11 @@ static int copy_entry(const cJSON *entry, int at, cJSON *list, struct err *e)
 	if (!cJSON_IsObject(entry))
 		return err_set(e, CNI_CONFIG,
 			"valid attachment %d is not an object: nothing is released", at);
+	if (has_unreadable(entry))
+		return err_set(e, CNI_CONFIG,
+			"valid attachment %d has a character that cannot be read: nothing is "
+			"released",
+			at);
 	if (check_repeated(entry, at, e) < 0)
 		return -1;
 	to = cJSON_CreateObject();

@@ -22,9 +22,9 @@ class Status(verbs.Verbs):
             answer = self.allowed(self.ask('STATUS', which=which, **how))
             self.assertEqual(answer.stdout, b'')
 
-    def not_ready(self, *words, **how):
+    def not_ready(self, *words, ipam=None):
         for which in BOTH:
-            self.refused(self.ask('STATUS', which=which, **how), 50, *words)
+            self.refused(self.ask('STATUS', which=which, ipam={'timeout': 0.7, **(ipam or {})}), 50, *words)
 
     @contextlib.contextmanager
     def changed(self, do, undo):
