@@ -32,7 +32,8 @@ run_verb add "$network" "$pod" "$ifname" "$args" && exit 0
 # A pod that was not there before has nothing to lose: clean up after the failed ADD as a runtime
 # does. A pod that was there may hold what this call was refused for.
 if [[ $made ]]; then
-	run_verb del "$network" "$pod" "$ifname" || true
+	run_verb del "$network" "$pod" "$ifname" >/dev/null 2>&1 ||
+		echo "${0##*/}: the DEL after it failed too: gc.sh frees what may be left" >&2
 	as_root ip netns delete "$pod"
 fi
 exit 1

@@ -32,4 +32,4 @@ done
 conflist "$network" >/dev/null
 valid=$(for pod; do attachments_of "$pod"; done | jq -cs .)
 runtime_gc "$network" "$valid" || exit 1
-echo "Network $network: GC done, $(jq length <<<"$valid") attachments are still there."
+echo "Network $network: GC done; attachments still there: $(jq length <<<"$valid")."

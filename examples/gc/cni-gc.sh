@@ -146,4 +146,4 @@ while IFS= read -r request; do
 	answer=$(CNI_COMMAND=GC CNI_PATH=$CNI_PATH timeout -k 5 60 "$program" <<<"$request") ||
 		die "GC failed: $(jq -r '"\(.msg); \(.details)"' <<<"$answer" || echo "$answer")"
 done <<<"$list"
-echo "${0##*/}: network \"$network\": GC done, $(jq length <<<"$valid") attachments are still there"
+echo "${0##*/}: network \"$network\": GC done; attachments still there: $(jq length <<<"$valid")"

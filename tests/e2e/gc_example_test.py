@@ -78,7 +78,7 @@ class Freed(Case):
     def test_the_address_of_a_pod_whose_namespace_is_gone(self):
         self.attach('live', '10.0.0.1', netns=self.netns('live'))
         self.attach('dead', '10.0.0.2', netns=self.netns('dead', alive=False))
-        self.assertIn('1 attachments are still there', self.gc())
+        self.assertIn('still there: 1', self.gc())
         self.assertEqual(self.held(), ['live'])
 
     def test_the_address_of_an_add_that_left_no_file(self):
@@ -182,7 +182,7 @@ class Kept(Case):
         self.write('cache', 'other-x-eth0', '{')
         self.write('cache', f'{NET}-b-x-eth0', {'kind': 'cniCacheV1', 'containerId': 'x', 'ifName': 'eth0',
                                                 'networkName': f'{NET}-b', 'netns': '/nowhere'})
-        self.assertIn('1 attachments', self.gc())
+        self.assertIn('still there: 1', self.gc())
         self.assertEqual(self.held(), ['live'])
 
     def test_where_the_namespaces_folder_is_not_to_be_seen(self):

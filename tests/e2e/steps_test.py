@@ -334,8 +334,8 @@ class DatabaseScript(Case):
 
     def test_a_plain_user_has_a_database_too(self):
         self.does('db.sh', 'stop')
-        home = tempfile.mkdtemp(dir='/var/tmp')
-        self.addCleanup(shutil.rmtree, home)
+        home = os.path.join(db.work, 'home')
+        os.mkdir(home)
         os.chown(home, 65534, 65534)
         for call, rc in (('start', 0), ('status', 0), ('stop', 0), ('status', 3)):
             done = subprocess.run([os.path.join(scripts.SCRIPTS, 'db.sh'), call], user=65534, group=65534, extra_groups=[], cwd='/',
