@@ -129,6 +129,7 @@ library-cflags:
 # --- tests -------------------------------------------------------------------------------------
 
 # One program a source file; WRAP_x_test holds what x_test.c needs besides (-Wl,--wrap=...).
+WRAP_answer_test = -Wl,--wrap=close
 $(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(ALL_OBJECTS)
 	$(CC) $(CFLAGS) -pie $(LDFLAGS) $(PQ_WRAP) $(WRAP_$(@F)) -o $@ $^ \
 		$(CJSON_LIBS) $(PQ_LIBS) -lcrypto -lcmocka

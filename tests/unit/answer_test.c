@@ -1,6 +1,7 @@
 /* Printing, and undoing what could not be printed. Needs memfd_create. */
 #include "io.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -140,6 +141,41 @@ static void what_cannot_be_printed_is_undone(void **state)
 	undone(&s, "ADD: cannot write the answer to stdout: Broken pipe");
 }
 
+/* The linker's --wrap gives these names. NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl*) */
+int __real_close(int fd);
+int __wrap_close(int fd);
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl*) */
+
+/* While it is set, closing fails as on a file system that writes at close. */
+static bool close_fails;
+
+int __wrap_close(int fd)
+{
+	int result = __real_close(fd);
+
+	if (!close_fails)
+		return result;
+	errno = EIO;
+	return -1;
+}
+
+static void an_error_that_shows_at_close(void **state)
+{
+	struct fate fate = { 0 };
+	struct cni_answer answer = answer_of("{}", &fate);
+	struct stage s;
+
+	(void)state;
+	stage_set(&s);
+	close_fails = true;
+	assert_int_equal(answer_print(&s.call, &answer), 1);
+	close_fails = false;
+	assert_int_equal(fate.undone, 1);
+	assert_non_null(strstr(held(s.world.err, s.text, sizeof(s.text)),
+		"ADD: cannot write the answer to stdout: Input/output error\n"));
+	world_close(&s.world);
+}
+
 static void a_pipe_that_nobody_empties(void **state)
 {
 	char fill[4096] = { 0 };
@@ -221,6 +257,7 @@ int main(void)
 		cmocka_unit_test(nothing_to_print),
 		cmocka_unit_test(a_passed_on_error),
 		cmocka_unit_test(what_cannot_be_printed_is_undone),
+		cmocka_unit_test(an_error_that_shows_at_close),
 		cmocka_unit_test(a_pipe_that_nobody_empties),
 		cmocka_unit_test(an_answer_that_nobody_waits_for),
 		cmocka_unit_test(after_the_end_there_is_a_moment_left),

@@ -225,6 +225,28 @@ static void nobody_reads_stdout(void **state)
 	world_close(&w);
 }
 
+static void nobody_reads_stdout_while_stdin_is_read(void **state)
+{
+	struct world w = world_of(env_add, "");
+	int64_t start = limit_now();
+	int in[2], gone[2];
+
+	(void)state;
+	assert_int_equal(pipe(in), 0);
+	assert_int_equal(pipe(gone), 0);
+	close(gone[0]);
+	close(w.in);
+	close(w.out);
+	w.in = in[0];
+	w.out = gone[1];
+	assert_int_equal(cni_run(&plugin, &w), 1);
+	assert_true(limit_now() - start < 5 * INT64_C(1000000000));
+	held(w.err, err, sizeof(err));
+	assert_logged("ADD: error reading from stdin: nobody waits for the answer any more\n");
+	world_close(&w);
+	close(in[1]);
+}
+
 static void options_come_first(void **state)
 {
 	char *argv[] = { "test-cni", "--version", NULL };
@@ -255,6 +277,7 @@ int main(void)
 		cmocka_unit_test(the_environment_is_checked_before_stdin_is_read),
 		cmocka_unit_test(stdin_that_does_not_end),
 		cmocka_unit_test(nobody_reads_stdout),
+		cmocka_unit_test(nobody_reads_stdout_while_stdin_is_read),
 		cmocka_unit_test(options_come_first),
 	};
 

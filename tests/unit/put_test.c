@@ -90,13 +90,17 @@ static void a_slow_reader_does_not_draw_it_out(void **state)
 {
 	size_t len = 64UL << 20;
 	char *text = calloc(1, len);
-	struct limit l = limit_in(0.1);
+	struct limit l;
 	int64_t start = limit_now();
 	pthread_t reader;
 	int p[2];
 
 	(void)state;
 	assert_int_equal(pipe(p), 0);
+	l = limit_in(0);
+	assert_int_equal(put_all(&l, p[1], text, 1), -1); /* there is room, but no time */
+	assert_int_equal(errno, ETIMEDOUT);
+	l = limit_in(0.1);
 	assert_int_equal(pthread_create(&reader, NULL, sip, &p[0]), 0);
 	assert_int_equal(put_all(&l, p[1], text, len), -1);
 	assert_int_equal(errno, ETIMEDOUT);
