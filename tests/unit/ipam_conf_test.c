@@ -146,8 +146,7 @@ static void an_unknown_key_is_named_with_its_value(void **state)
 	}
 }
 
-#define PORTS \
-	"ipam.port must be 1 to 65535, or one such number for each host, separated by commas"
+#define PORTS "ipam.port must be 1 to 65535, or one such number for each host, separated by commas"
 #define TIMEOUT "ipam.timeout must be a number of seconds, above 0 and up to 3600"
 #define GRACE "ipam.gcGracePeriod must be a number of seconds, 0 or more and up to 1000000000"
 #define LEVEL "ipam.logLevel must be error, warning, info or debug, not \"loud\""

@@ -71,7 +71,8 @@ static void each_source(void **state)
 		{ IPAM, "", "" },
 		{ IPAM "," RUNTIME("[\"10.0.0.5/24\",\"fd00::5/64\"]"), "",
 			"10.0.0.5/24 fd00::5/64" },
-		{ IPAM "," CAPABLE NOTED("{\"ipam-status-cni/ips\":\" 10.0.0.5/24 ,, fd00::5/64,\"}"),
+		{ IPAM "," CAPABLE NOTED(
+			  "{\"ipam-status-cni/ips\":\" 10.0.0.5/24 ,, fd00::5/64,\"}"),
 			"", "10.0.0.5/24 fd00::5/64" },
 		{ IPAM "," CNI("[\"10.0.0.5/24\"]"), "", "10.0.0.5/24" },
 		{ IPAM, "IP=10.0.0.5/24", "10.0.0.5/24" },
@@ -90,14 +91,16 @@ static void their_order(void **state)
 {
 	static const struct ask t[] = {
 		/* the first that is not empty replaces what follows */
-		{ STATIC "," CNI("[\"10.0.3.3/24\"]") ",\"capabilities\":{\"" NOTE
-						     "\":true},\"runtimeConfig\":{\"ips\":["
-						     "\"10.0.1.1/24\"],\"" NOTE
-						     "\":{\"ipam-status-cni/ips\":\"10.0.2.2/24\"}}",
+		{ STATIC "," CNI(
+			  "[\"10.0.3.3/24\"]") ",\"capabilities\":{\"" NOTE
+					       "\":true},\"runtimeConfig\":{\"ips\":["
+					       "\"10.0.1.1/24\"],\"" NOTE
+					       "\":{\"ipam-status-cni/ips\":\"10.0.2.2/24\"}}",
 			"IP=10.0.4.4/24;GATEWAY=10.0.1.254", "10.0.1.1/24" },
-		{ STATIC "," CNI("[\"10.0.3.3/24\"]") ",\"capabilities\":{\"" NOTE
-						     "\":true},\"runtimeConfig\":{\"ips\":[],\"" NOTE
-						     "\":{\"ipam-status-cni/ips\":\"10.0.2.2/24\"}}",
+		{ STATIC "," CNI(
+			  "[\"10.0.3.3/24\"]") ",\"capabilities\":{\"" NOTE
+					       "\":true},\"runtimeConfig\":{\"ips\":[],\"" NOTE
+					       "\":{\"ipam-status-cni/ips\":\"10.0.2.2/24\"}}",
 			"IP=10.0.4.4/24", "10.0.2.2/24" },
 		{ STATIC "," CNI("[\"10.0.3.3/24\"]") "," RUNTIME("null"), "IP=10.0.4.4/24",
 			"10.0.3.3/24" },
@@ -182,8 +185,7 @@ static void equal_addresses_and_ranges(void **state)
 	ask_all(t, COUNT(t));
 }
 
-#define NOT_AN_IP \
-	"\" is not an IP address with or without a prefix length, such as 10.0.0.5/24"
+#define NOT_AN_IP "\" is not an IP address with or without a prefix length, such as 10.0.0.5/24"
 
 static void what_is_no_request(void **state)
 {

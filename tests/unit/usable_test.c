@@ -5,9 +5,11 @@
 
 #include "ipam/usable.h"
 
-#define RANGES "[[{\"subnet\":\"10.0.0.0/24\"}],[{\"subnet\":\"fd00::/64\",\"gateway\":\"fd00::fe\"}]]"
+#define RANGES                                                                                     \
+	"[[{\"subnet\":\"10.0.0.0/24\"}],[{\"subnet\":\"fd00::/64\",\"gateway\":\"fd00::fe\"}]]"
 
-/* What becomes of an address and a gateway, as "address gateway"; the error's message on failure. */
+/* What becomes of an address and a gateway, as "address gateway"; the error's message on failure.
+ */
 static const char *use(const char *ranges_json, const char *address, const char *gateway)
 {
 	static char said[1200];
@@ -22,8 +24,7 @@ static const char *use(const char *ranges_json, const char *address, const char 
 	if (gateway)
 		assert_true(ip_parse(gateway, &gw));
 	if (usable(&ranges, &ip, &gw, &e) == 0)
-		snprintf(said, sizeof(said), "%s %s", ip_text(&ip, true, a),
-			ip_text(&gw, true, b));
+		snprintf(said, sizeof(said), "%s %s", ip_text(&ip, true, a), ip_text(&gw, true, b));
 	else
 		snprintf(said, sizeof(said), "%d: %s", (int)e.code, e.msg);
 	ranges_free(&ranges);

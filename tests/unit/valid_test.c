@@ -18,8 +18,7 @@ static char *said(const char *conf)
 	char *list = NULL;
 	struct err e = { 0 };
 
-	if (valid_read(json, &list, &e) < 0 &&
-		asprintf(&list, "%d: %s", (int)e.code, e.msg) < 0)
+	if (valid_read(json, &list, &e) < 0 && asprintf(&list, "%d: %s", (int)e.code, e.msg) < 0)
 		list = NULL;
 	cJSON_Delete(json);
 	return list;
@@ -56,7 +55,8 @@ static void lists(void **state)
 		/* further keys of an entry, and their order, do not matter */
 		{ "{" VALID "[{\"more\":{\"ifname\":1},\"ifname\":\"\",\"containerID\":\"\"}]}",
 			"[{\"containerID\":\"\",\"ifname\":\"\"}]" },
-		{ "{" VALID "[{\"ContainerID\":1,\"containerID\":\"\\u00e9\\\"\",\"ifname\":\"x\"}]}",
+		{ "{" VALID
+		  "[{\"ContainerID\":1,\"containerID\":\"\\u00e9\\\"\",\"ifname\":\"x\"}]}",
 			"[{\"containerID\":\"\xc3\xa9\\\"\",\"ifname\":\"x\"}]" },
 	};
 

@@ -1,0 +1,346 @@
+/* Allocations in memory: a struct store that decides as the statements do. */
+#ifndef TESTS_UNIT_FAKE_STORE_H
+#define TESTS_UNIT_FAKE_STORE_H
+
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "store/store.h"
+
+struct fake_row {
+	char network[64], node[64], pod[64], interface[16], boot_id[64], pod_name[64];
+	struct ip ip;
+	double age; /* seconds since it was recorded */
+	char id[16];
+};
+
+struct fake {
+	struct fake_row rows[16];
+	size_t n;
+	int last_id;
+	struct text calls;   /* which functions were called: "insert look" */
+	const char *fails;   /* one that fails, or NULL */
+	bool hides_warnings; /* what del and gc say of the server */
+	char valid[256];     /* GC's list as it came */
+	double grace;        /* and its grace */
+	struct store_status status;
+	/* Called before each function, with how many calls there were: for what others do
+	 * meanwhile. */
+	void (*meanwhile)(struct fake *f, const char *function);
+};
+
+static inline void fake_copy(char *to, size_t size, const char *from)
+{
+	snprintf(to, size, "%s", from ? from : "");
+}
+
+/* Records a row without looking at the others. */
+static inline struct fake_row *fake_add(struct fake *f, const struct attachment *by,
+	const struct ip *ip, const char *boot_id, double age)
+{
+	struct fake_row *r = &f->rows[f->n++];
+
+	assert_true(f->n <= COUNT(f->rows));
+	*r = (struct fake_row){ .ip = *ip, .age = age };
+	fake_copy(r->network, sizeof(r->network), by->network);
+	fake_copy(r->node, sizeof(r->node), by->node);
+	fake_copy(r->pod, sizeof(r->pod), by->pod);
+	fake_copy(r->interface, sizeof(r->interface), by->interface);
+	fake_copy(r->boot_id, sizeof(r->boot_id), boot_id);
+	snprintf(r->id, sizeof(r->id), "%d", ++f->last_id);
+	return r;
+}
+
+/* The same, from texts: whose it is ("network/node/pod/interface") and its address. */
+static inline struct fake_row *fake_holds(
+	struct fake *f, const char *whose, const char *address, const char *boot_id, double age)
+{
+	char part[4][64];
+	struct attachment by = {
+		.network = part[0], .node = part[1], .pod = part[2], .interface = part[3]
+	};
+	struct ip ip;
+
+	assert_int_equal(sscanf(whose, "%63[^/]/%63[^/]/%63[^/]/%63[^/]", part[0], part[1], part[2],
+				 part[3]),
+		4);
+	assert_true(ip_parse(address, &ip));
+	return fake_add(f, &by, &ip, boot_id, age);
+}
+
+static inline void fake_drop(struct fake *f, size_t i)
+{
+	memmove(&f->rows[i], &f->rows[i + 1], (f->n - i - 1) * sizeof(f->rows[0]));
+	f->n--;
+}
+
+/* All rows, as "pod:address pod:address". */
+static inline const char *fake_says(const struct fake *f)
+{
+	static char says[1024];
+	char ip[IP_TEXT];
+	size_t len = 0;
+
+	says[0] = '\0';
+	for (size_t i = 0; i < f->n; i++)
+		len += (size_t)snprintf(says + len, sizeof(says) - len, "%s%s:%s", i ? " " : "",
+			f->rows[i].pod, ip_text(&f->rows[i].ip, true, ip));
+	return says;
+}
+
+/* ---- the functions of a store ---- */
+
+static inline int fake_called(struct fake *f, const char *function, struct err *e)
+{
+	text_item(&f->calls, " ", function);
+	if (f->meanwhile)
+		f->meanwhile(f, function);
+	if (f->fails && strcmp(f->fails, function) == 0)
+		return err_set(e, CNI_AGAIN, "no %s", function);
+	return 0;
+}
+
+static inline bool fake_mine(const struct fake_row *r, const struct attachment *a)
+{
+	return strcmp(r->network, a->network) == 0 && strcmp(r->node, a->node) == 0 &&
+	       strcmp(r->pod, a->pod) == 0 && strcmp(r->interface, a->interface) == 0;
+}
+
+static inline bool fake_asked(const struct fake_row *r, const struct claim *c)
+{
+	for (size_t i = 0; i < c->n_ips; i++)
+		if (strcmp(r->network, c->by.network) == 0 && ip_same_host(&r->ip, &c->ips[i]))
+			return true;
+	return false;
+}
+
+static inline bool fake_earlier(const struct fake_row *r, const char *boot_id, double uptime)
+{
+	return strcmp(r->boot_id, boot_id) != 0 && r->age > uptime;
+}
+
+/* Is the id in "1,2,3"? */
+static inline bool fake_listed(const char *ids, const char *id)
+{
+	char all[256], one[32];
+
+	snprintf(all, sizeof(all), ",%s,", ids);
+	snprintf(one, sizeof(one), ",%s,", id);
+	return strstr(all, one);
+}
+
+static inline int fake_record(struct fake *f, const struct claim *c, struct text *inserted)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (fake_mine(&f->rows[i], &c->by) || fake_asked(&f->rows[i], c))
+			return STORE_TAKEN;
+	for (size_t i = 0; i < c->n_ips; i++) {
+		struct fake_row *r = fake_add(f, &c->by, &c->ips[i], c->boot_id, 0);
+
+		fake_copy(r->pod_name, sizeof(r->pod_name), c->pod_name);
+		text_item(inserted, ",", r->id);
+	}
+	return STORE_DONE;
+}
+
+static inline int fake_insert(void *context, const struct claim *c, const struct limit *l,
+	struct text *inserted, struct err *e)
+{
+	(void)l;
+	return fake_called(context, "insert", e) < 0 ? STORE_FAILED
+						     : fake_record(context, c, inserted);
+}
+
+static inline struct holding fake_holding(const struct fake_row *r, const struct claim *c)
+{
+	return (struct holding){ .id = r->id,
+		.ip = r->ip,
+		.pod = r->pod,
+		.interface = r->interface,
+		.node = r->node,
+		.since = "yesterday",
+		.pod_name = r->pod_name[0] ? r->pod_name : NULL,
+		.here = strcmp(r->node, c->by.node) == 0,
+		.this_boot = strcmp(r->boot_id, c->boot_id) == 0,
+		.earlier = fake_earlier(r, c->boot_id, c->uptime),
+		.mine = fake_mine(r, &c->by) };
+}
+
+static inline int fake_look(void *context, const struct claim *c, const struct limit *l,
+	struct holdings *out, struct err *e)
+{
+	struct fake *f = context;
+	struct fake_row *copy;
+
+	(void)l;
+	if (fake_called(f, "look", e) < 0)
+		return STORE_FAILED;
+	copy = malloc(sizeof(f->rows));
+	*out = (struct holdings){ .rows = calloc(COUNT(f->rows), sizeof(*out->rows)),
+		.memory = copy };
+	memcpy(copy, f->rows, sizeof(f->rows));
+	for (size_t i = 0; i < f->n; i++)
+		if (fake_mine(&copy[i], &c->by) || fake_asked(&copy[i], c))
+			out->rows[out->n++] = fake_holding(&copy[i], c);
+	return STORE_DONE;
+}
+
+static inline int fake_confirm(void *context, const struct claim *c, const char *held,
+	const struct limit *l, struct text *inserted, size_t *confirmed, struct err *e)
+{
+	struct fake *f = context;
+
+	(void)l;
+	(void)inserted;
+	if (fake_called(f, "confirm", e) < 0)
+		return STORE_FAILED;
+	*confirmed = 0;
+	for (size_t i = 0; i < f->n; i++) {
+		struct fake_row *r = &f->rows[i];
+
+		if (!fake_listed(held, r->id) || !fake_mine(r, &c->by))
+			continue;
+		fake_copy(r->boot_id, sizeof(r->boot_id), c->boot_id);
+		r->age = 0;
+		(*confirmed)++;
+	}
+	return STORE_DONE;
+}
+
+/* Moves row i into the released ones. */
+static inline void fake_release_row(struct fake *f, size_t i, struct releases *out)
+{
+	struct fake_row *kept = out->memory;
+	struct fake_row *r = &kept[out->n];
+	char ip[IP_TEXT];
+
+	*r = f->rows[i];
+	ip_text(&r->ip, false, ip);
+	fake_copy(r->pod_name, sizeof(r->pod_name), ip);
+	out->rows[out->n++] = (struct release){
+		.ip = r->pod_name, .pod = r->pod, .interface = r->interface, .boot_id = r->boot_id
+	};
+	fake_drop(f, i);
+}
+
+static inline struct releases fake_releases(const struct fake *f)
+{
+	return (struct releases){ .rows = calloc(COUNT(f->rows), sizeof(struct release)),
+		.memory = calloc(COUNT(f->rows), sizeof(struct fake_row)),
+		.hides_warnings = f->hides_warnings };
+}
+
+static inline int fake_take(void *context, const struct claim *c, const char *stale,
+	const struct limit *l, struct text *inserted, struct releases *out, struct err *e)
+{
+	struct fake *f = context;
+	struct fake before = *f;
+	int rc;
+
+	(void)l;
+	if (fake_called(f, "take", e) < 0)
+		return STORE_FAILED;
+	before = *f;
+	*out = fake_releases(f);
+	for (size_t i = f->n; i-- > 0;)
+		if (fake_listed(stale, f->rows[i].id) &&
+			fake_earlier(&f->rows[i], c->boot_id, c->uptime))
+			fake_release_row(f, i, out);
+	rc = fake_record(f, c, inserted);
+	if (rc != STORE_DONE) {
+		*f = before; /* all or nothing */
+		releases_free(out);
+	}
+	return rc;
+}
+
+static inline int fake_release(void *context, const struct attachment *a, const char *inserted,
+	const struct limit *l, struct err *e)
+{
+	struct fake *f = context;
+
+	(void)l;
+	if (fake_called(f, "release", e) < 0)
+		return STORE_FAILED;
+	for (size_t i = f->n; i-- > 0;)
+		if (fake_listed(inserted, f->rows[i].id) && fake_mine(&f->rows[i], a))
+			fake_drop(f, i);
+	return STORE_DONE;
+}
+
+static inline int fake_del(void *context, const struct attachment *a, const struct limit *l,
+	struct releases *out, struct err *e)
+{
+	struct fake *f = context;
+
+	(void)l;
+	if (fake_called(f, "del", e) < 0)
+		return STORE_FAILED;
+	*out = fake_releases(f);
+	for (size_t i = f->n; i-- > 0;)
+		if (fake_mine(&f->rows[i], a))
+			fake_release_row(f, i, out);
+	return STORE_DONE;
+}
+
+/* Releases every row of the node; what is valid is the statement's part, and tested there. */
+static inline int fake_gc(void *context, const struct gc_request *g, const struct limit *l,
+	struct releases *out, struct err *e)
+{
+	struct fake *f = context;
+
+	(void)l;
+	fake_copy(f->valid, sizeof(f->valid), g->valid);
+	f->grace = g->grace;
+	if (fake_called(f, "gc", e) < 0)
+		return STORE_FAILED;
+	*out = fake_releases(f);
+	for (size_t i = f->n; i-- > 0;)
+		if (strcmp(f->rows[i].node, g->node) == 0) {
+			if (strcmp(f->rows[i].boot_id, g->boot_id) == 0 ||
+				f->rows[i].age > g->uptime)
+				fake_release_row(f, i, out);
+			else
+				out->twin_count = "1", out->twin_pod = "pod-t",
+				out->twin_interface = "eth0";
+		}
+	return STORE_DONE;
+}
+
+static inline int fake_status(
+	void *context, const struct limit *l, struct store_status *out, struct err *e)
+{
+	struct fake *f = context;
+
+	(void)l;
+	*out = f->status;
+	return fake_called(f, "status", e);
+}
+
+static inline void fake_close(void *context)
+{
+	text_item(&((struct fake *)context)->calls, " ", "close");
+}
+
+static inline struct store fake_store(struct fake *f)
+{
+	return (struct store){ .context = f,
+		.insert = fake_insert,
+		.look = fake_look,
+		.confirm = fake_confirm,
+		.take = fake_take,
+		.release = fake_release,
+		.del = fake_del,
+		.gc = fake_gc,
+		.status = fake_status,
+		.close = fake_close };
+}
+
+static inline void fake_free(struct fake *f)
+{
+	text_free(&f->calls);
+}
+
+#endif
