@@ -132,10 +132,10 @@ static void no_end(void **state)
 	assert_err(&e, CNI_AGAIN, "error reading from stdin: the deadline has passed", details);
 	memset(&e, 0, sizeof(e));
 	assert_int_equal(write(p[1], "{}", 2), 2);
-	assert_int_equal(read_in(p[0], 0, &len, &e), -1); /* there are bytes, but no time */
+	close(p[1]);
+	assert_int_equal(read_in(p[0], 0, &len, &e), -1); /* there is an end, but no time */
 	assert_err(&e, CNI_AGAIN, "error reading from stdin: the deadline has passed", details);
 	close(p[0]);
-	close(p[1]);
 	/* A byte now and then does not draw it out. */
 	memset(&e, 0, sizeof(e));
 	assert_int_equal(read_pipe(4096UL * 1000, 1000, 0.05, &len, &e), -1);
