@@ -244,6 +244,15 @@ class Failures(Scripted):
         self.assertEqual((answer.rc, answer.code), (1, 101))
         self.assertEqual(self.verbs(), ['ADD'])
 
+    def test_what_could_not_be_started_is_not_undone(self):
+        with open(self.path('ipam'), 'wb') as f:
+            f.write(b'\1 no program')
+        os.chmod(self.path('ipam'), 0o755)
+        answer = self.run_net('ADD')
+        self.assertEqual(answer.code, 5)
+        self.assertIn('Exec format error', answer.said)
+        self.assertNotIn('DEL', answer.stderr)
+
     def test_what_it_was_told_and_said_is_not_repeated(self):
         self.ipam('cat; exit 1')
         conf = self.conf(ipam={'password': 'hidden-secret'})
