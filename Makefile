@@ -129,6 +129,12 @@ library-cflags:
 # --- tests -------------------------------------------------------------------------------------
 
 # One program a source file; WRAP_x_test holds what x_test.c needs besides (-Wl,--wrap=...).
+# The verbs' tests open a store of their own.
+WRAP_add_test = -Wl,--wrap=store_open
+WRAP_check_test = $(WRAP_add_test)
+WRAP_ipam_test = $(WRAP_add_test)
+WRAP_release_test = $(WRAP_add_test)
+WRAP_status_test = $(WRAP_add_test)
 WRAP_answer_test = -Wl,--wrap=close
 $(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(ALL_OBJECTS)
 	$(CC) $(CFLAGS) -pie $(LDFLAGS) $(PQ_WRAP) $(WRAP_$(@F)) -o $@ $^ \

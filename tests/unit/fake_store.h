@@ -20,11 +20,12 @@ struct fake {
 	struct fake_row rows[16];
 	size_t n;
 	int last_id;
-	struct text calls;   /* which functions were called: "insert look" */
-	const char *fails;   /* one that fails, or NULL */
-	bool hides_warnings; /* what del and gc say of the server */
-	char valid[256];     /* GC's list as it came */
-	double grace;        /* and its grace */
+	struct text calls;    /* which functions were called: "insert look" */
+	const char *fails;    /* one that fails, or NULL */
+	const char *doubtful; /* one that fails after it has recorded, or NULL */
+	bool hides_warnings;  /* what del and gc say of the server */
+	char valid[256];      /* GC's list as it came */
+	double grace;         /* and its grace */
 	struct store_status status;
 	/* Called before each function, with how many calls there were: for what others do
 	 * meanwhile. */
@@ -148,9 +149,15 @@ static inline int fake_record(struct fake *f, const struct claim *c, struct text
 static inline int fake_insert(void *context, const struct claim *c, const struct limit *l,
 	struct text *inserted, struct err *e)
 {
+	struct fake *f = context;
+	int rc = fake_called(f, "insert", e);
+
 	(void)l;
-	return fake_called(context, "insert", e) < 0 ? STORE_FAILED
-						     : fake_record(context, c, inserted);
+	if (rc == 0)
+		rc = fake_record(f, c, inserted);
+	if (rc == STORE_DONE && f->doubtful && strcmp(f->doubtful, "insert") == 0)
+		return err_set(e, CNI_AGAIN, "insert is in doubt");
+	return rc;
 }
 
 static inline struct holding fake_holding(const struct fake_row *r, const struct claim *c)
