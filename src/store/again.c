@@ -76,11 +76,23 @@ static void say(const struct again *a, const struct attempt *at, size_t target)
 		target + 1, (int)at->outcome, at->sqlstate, at->text[0] ? ": " : "", at->text);
 }
 
+/* Connecting that the end of the time has cut short has less to say than what it came to before. */
+static void keep_words(struct attempt *earlier, struct attempt *out)
+{
+	if (out->outcome != ATTEMPT_NOT_SENT || out->ended != LIMIT_EXPIRED) {
+		*earlier = *out;
+	} else if (earlier->outcome == ATTEMPT_NOT_SENT && earlier->text[0]) {
+		memcpy(out->text, earlier->text, sizeof(out->text));
+		memcpy(out->sqlstate, earlier->sqlstate, sizeof(out->sqlstate));
+	}
+}
+
 void again_run(struct again *a, const char *sql, const char *const *values, int n,
 	const struct limit *limit, void (*doubtful)(void *context, const struct rows *rows),
 	void *doubtful_context, struct attempt *out)
 {
 	double total = limit_left(limit), pause = PAUSE_FIRST;
+	struct attempt earlier = { 0 };
 
 	for (size_t tried = 0;; tried++) {
 		struct limit one = limit_part(limit, attempt_seconds(a, total));
@@ -90,6 +102,7 @@ void again_run(struct again *a, const char *sql, const char *const *values, int 
 			&one, out);
 		say(a, out, a->next);
 		what = again_what(out->outcome, out->sqlstate);
+		keep_words(&earlier, out);
 		if (out->outcome == ATTEMPT_DOUBTFUL && doubtful)
 			doubtful(doubtful_context, &out->rows);
 		if (what == AGAIN_STOP || limit_look(limit) != LIMIT_READY)
