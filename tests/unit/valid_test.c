@@ -97,11 +97,11 @@ static void what_could_be_read_in_two_ways_is_refused(void **state)
 		{ "{" VALID "[{\"containerID\":\"a\",\"ifname\":\"b\",\"x\":1,\"y\":1,\"x\":1}]}",
 			"7: valid attachment 1 has \"x\" twice" NOTHING },
 		{ "{" VALID "[{\"containerID\":\"a\\u0000b\",\"ifname\":\"b\"}]}",
-			"7: valid attachment 1: \"containerID\" has a character that cannot be "
-			"read" NOTHING },
+			"7: valid attachment 1 has a character that cannot be read" NOTHING },
 		{ "{" VALID "[{\"containerID\":\"a\",\"ifname\":\"\\u0000\"}]}",
-			"7: valid attachment 1: \"ifname\" has a character that cannot be "
-			"read" NOTHING },
+			"7: valid attachment 1 has a character that cannot be read" NOTHING },
+		{ "{" VALID "[{\"containerID\":\"a\",\"ifname\":\"b\",\"x\":[{\"\\u0000\":1}]}]}",
+			"7: valid attachment 1 has a character that cannot be read" NOTHING },
 	};
 
 	(void)state;
