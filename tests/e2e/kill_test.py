@@ -27,7 +27,7 @@ class Caller(threading.Thread):
     """One loop of ADD and DEL, as a runtime does them, that kills what it has started now and then."""
 
     def __init__(self, test, i):
-        super().__init__()
+        super().__init__(daemon=True)
         self.test, self.random, self.node = test, random.Random(SEED + i), f'node{i % NODES}'
         self.name, self.kept, self.error = f'loop{i}', [], None
         self.conf = plugin.net_conf(test.server, {'node': self.node, 'timeout': 8})

@@ -56,7 +56,7 @@ def at_once(calls):
             out[i] = calls[i]()
         except BaseException as e:  # pylint: disable=broad-except
             out[i] = e
-    threads = [threading.Thread(target=one, args=(i,)) for i in range(len(calls))]
+    threads = [threading.Thread(target=one, args=(i,), daemon=True) for i in range(len(calls))]
     for t in threads:
         t.start()
     for t in threads:
