@@ -2,6 +2,7 @@
 import contextlib
 import functools
 import itertools
+import json
 import socket
 import time
 import unittest
@@ -96,6 +97,11 @@ class Verbs(unittest.TestCase):
 
     def _keeps_the_secret(self, answer):
         self.assertNotIn(self.server.password, answer.stdout.decode(errors='replace') + answer.stderr)
+
+
+def bytes_of(conf):
+    """A configuration as a runtime writes it to stdin."""
+    return json.dumps(conf).encode()
 
 
 BOOT_ID, MACHINE_ID = '/proc/sys/kernel/random/boot_id', '/etc/machine-id'
