@@ -60,7 +60,7 @@ class Password(rights.Provision):
             for name in ('psql', 'setsid', 'bash'):
                 path = os.path.join(folder, name)
                 with open(path, 'w', encoding='ascii') as f:
-                    f.write(f'#!/bin/sh\n{{ echo "$0 $*"; env; }} >>{folder}/seen\nexec {shutil.which(name)} "$@"\n')
+                    f.write(f'#!/bin/sh\n{{ echo "$0 $*"; env | grep ^IPAM_; }} >>{folder}/seen\nexec {shutil.which(name)} "$@"\n')
                 os.chmod(path, 0o755)
             env = pg.clean_env(IPAM_PASSWORD='hush-hush-hush', PATH=folder + ':' + os.environ['PATH'])
             done = subprocess.run([shutil.which('bash'), pg.PROVISION, self.server.conninfo()], env=env, text=True,
