@@ -1,10 +1,10 @@
 """The upstream bridge plugin, built once into plugins/upstream, which git ignores."""
 import fcntl
 import os
-import shutil
 import subprocess
 import tempfile
 
+import golang
 import pg
 
 FOLDER = os.path.join(pg.ROOT, 'plugins', 'upstream')
@@ -18,10 +18,11 @@ def get_bridge():
     os.makedirs(FOLDER, exist_ok=True)
     with open(os.path.join(FOLDER, '.lock'), 'w', encoding='ascii') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(BRIDGE) or not shutil.which('go'):
+        go = golang.find(21)    # which fetches a newer one where this is not enough
+        if os.path.exists(BRIDGE) or not go:
             return
         with tempfile.TemporaryDirectory(dir=FOLDER) as new:
-            subprocess.run(['go', 'install', SOURCE], env={**os.environ, 'GOBIN': new}, stdout=subprocess.DEVNULL,
+            subprocess.run([go, 'install', SOURCE], env={**os.environ, 'GOBIN': new}, stdout=subprocess.DEVNULL,
                            timeout=280, check=False)
             if os.path.exists(os.path.join(new, 'bridge')):
                 os.rename(os.path.join(new, 'bridge'), BRIDGE)
