@@ -148,7 +148,7 @@ check: all unit-tests
 	done; exit $$failed
 
 check-db: all
-	@failed=0; for t in $(sort $(wildcard tests/db/*_test.py tests/e2e/*_test.py)); do \
+	@failed=0; for t in $(sort $(wildcard tests/db/*_test.py tests/e2e/*_test.py tests/libcni/*_test.py)); do \
 		echo "# $$t"; BINDIR=$(abspath $(BINDIR)) python3 $$t || failed=1; \
 	done; exit $$failed
 
