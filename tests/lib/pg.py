@@ -24,7 +24,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROVISION = os.path.join(ROOT, 'sql', 'provision.sh')
 MIGRATE = os.path.join(ROOT, 'sql', 'migrate.sh')
-HBA = '''local all postgres trust
+HBA = '''local all,replication postgres trust
 local all all scram-sha-256
 host all all 127.0.0.1/32 scram-sha-256
 host all all ::1/128 scram-sha-256
@@ -109,12 +109,15 @@ class Server:
         self.settings = {'fsync': 'off', 'shared_buffers': '32MB', 'listen_addresses': self.host,
                          'unix_socket_directories': self.dir, **settings}
         self.process = None
-        _new_cluster(self.data)
-        with open(os.path.join(self.data, 'pg_hba.conf'), 'w', encoding='ascii') as hba:
-            hba.write(HBA)
+        self._make_data()
         self.start()
         if provision:
             self.script(PROVISION, self.conninfo(), IPAM_PASSWORD=self.password)
+
+    def _make_data(self):
+        _new_cluster(self.data)
+        with open(os.path.join(self.data, 'pg_hba.conf'), 'w', encoding='ascii') as hba:
+            hba.write(HBA)
 
     def __enter__(self):
         return self
@@ -135,15 +138,15 @@ class Server:
         """A connection string, by the socket unless host says otherwise."""
         return f"host={host or self.dir} port={self.port} user={user} dbname='{dbname}'"
 
-    def start(self):
-        """Starts it and waits until it answers. The first time a port is chosen; it stays the same from then on."""
+    def start(self, ready=True):
+        """Starts it and waits until it answers (ready=False: does not). The first time a port is chosen; it stays the same from then on."""
         for _ in range(1 if self.port else 5):
             port = self.port or free_port()
             options = [f'--{name}={value}' for name, value in {**self.settings, 'port': port}.items()]
             with open(self.logfile, 'ab') as log:
                 self.process = subprocess.Popen([f'{bindir()}/postgres', '-D', self.data, *options], cwd='/',
                                                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, **as_postgres())
-            if self._answers(port):
+            if not ready or self._answers(port):
                 self.port = port
                 return
         raise RuntimeError('the server does not start:\n' + self.log())
@@ -212,3 +215,17 @@ class Server:
     def value(self, sql, **how):
         """The first column of the first row."""
         return self.psql(sql, **how)[0][0]
+
+
+class Standby(Server):
+    """A standby that streams from another server, under the application_name name."""
+
+    def __init__(self, primary, name='standby'):
+        self.primary, self.name = primary, name
+        super().__init__(provision=False, wal_retrieve_retry_interval='100ms')
+        self.password = primary.password
+
+    def _make_data(self):
+        where = f"{self.primary.conninfo()} application_name='{self.name}'"
+        subprocess.run([f'{bindir()}/pg_basebackup', '-D', self.data, '-R', '-c', 'fast', '-d', where], check=True,
+                       capture_output=True, cwd='/', timeout=120, **as_postgres())

@@ -1,0 +1,233 @@
+#!/usr/bin/env python3
+"""A primary that waits for its synchronous standby: success is said only when both have it. Needs a PostgreSQL server's
+programs."""
+import functools
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import fire
+import pg
+import plugin
+import tap
+import verbs
+from verbs import BOTH
+
+A, B = '10.0.0.5/24', '10.0.0.6/24'
+WAITS = "wait_event = 'SyncRep'"
+
+
+@functools.cache
+def pair():
+    """The file's server as a primary that waits for its standby, which is returned."""
+    primary, standby = verbs.server(), pg.Standby(verbs.server())
+    primary.psql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+    primary.psql('SELECT pg_reload_conf()')
+    return standby
+
+
+class Sync(verbs.Verbs):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.standby = pair()
+
+    def setUp(self):
+        super().setUp()
+        self.together()
+
+    def streams(self):
+        return self.server.value("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == '1'
+
+    def together(self):
+        """The standby runs and is the synchronous one."""
+        if self.standby.process.poll() is not None:
+            self.standby.start()
+        fire.wait_until(self.streams, 20, 'the standby streams')
+
+    def alone(self):
+        """The primary has nobody who could confirm."""
+        self.standby.stop()
+        fire.wait_until(lambda: not self.streams(), 20, 'the standby is gone')
+
+    def local(self, sql):
+        """Something that only the primary has."""
+        self.server.psql('SET synchronous_commit = local; ' + sql)
+
+    def begin(self, command, ip=A, which=plugin.IPAM, ipam=None, **how):
+        """A call that waits for the standby."""
+        process = fire.begin(which, command, self.conf(ipam=ipam), args=f'IP={ip}', **how)
+        fire.wait_until(lambda: fire.backends(self.server, WAITS), 5, 'it waits for the standby')
+        return process
+
+    def waiting(self):
+        return fire.backends(self.server, WAITS)
+
+
+class Together(Sync):
+    def test_every_verb_works(self):
+        for which in BOTH:
+            answer = self.add(A, which=which)
+            for command in ('CHECK', 'STATUS', 'DEL', 'GC'):
+                self.allowed(self.ask(command, A, which=which, conf={'prevResult': answer.json}))
+        self.assertEqual(self.rows(), [])
+
+    def test_of_several_hosts_the_one_that_accepts_writes_is_meant(self):
+        for ports in ((self.standby.port, self.server.port), (self.server.port, self.standby.port)):
+            ipam = {'host': '127.0.0.1,127.0.0.1', 'port': '{},{}'.format(*ports)}
+            for command in ('ADD', 'DEL', 'STATUS', 'GC'):
+                self.allowed(self.ask(command, A, ipam=ipam))
+            for anyone in ('any', 'prefer-standby'):
+                self.ask('ADD', A, ipam={**ipam, 'target_session_attrs': anyone})
+                self.assertEqual(self.ask('ADD', A, ipam={**ipam, 'target_session_attrs': anyone}).addresses, [A])
+
+    def test_a_standby_alone_is_not_ready(self):
+        for which in BOTH:
+            self.refused(self.ask('STATUS', which=which, ipam={'port': self.standby.port, 'timeout': 0.7}), 50, 'read-only')
+        self.refused(self.ask('ADD', A, ipam={'port': self.standby.port, 'timeout': 0.7}), 11)
+
+
+class Alone(Sync):
+    def test_nothing_that_is_not_confirmed_is_success(self):
+        for i, _ in enumerate(BOTH, 1):
+            self.add(f'10.0.0.{i}/24', container=f'pod{i}', ifname=f'net{i}')
+        self.alone()
+        for i, which in enumerate(BOTH, 1):
+            self.refused(self.ask('ADD', A, which=which, ipam={'timeout': 1}), 11)
+            self.refused(self.ask('DEL', which=which, container=f'pod{i}', ifname=f'net{i}', ipam={'timeout': 1}), 11)
+        fire.wait_until(lambda: not self.waiting(), 3, 'nobody is left waiting')
+
+    def test_GC_is_no_exception(self):
+        self.add(A)
+        self.alone()
+        self.refused(self.ask('GC', ipam={'timeout': 1}), 11)
+
+    def test_what_a_given_up_ADD_recorded_is_released(self):
+        self.alone()
+        self.refused(self.ask('ADD', A, ipam={'timeout': 1.5}), 11)
+        self.together()
+        self.allowed(self.ask('ADD', A, container='pod2'))
+
+    def test_a_DEL_that_was_not_confirmed_comes_again(self):
+        self.add(A)
+        self.alone()
+        self.refused(self.ask('DEL', ipam={'timeout': 1}), 11)
+        self.together()
+        self.allowed(self.ask('DEL'))
+        self.assertEqual(self.rows(), [])
+
+    def test_who_asks_again_is_answered_after_a_write_of_its_own(self):
+        self.add(A)
+        self.alone()
+        self.refused(self.ask('ADD', A, ipam={'timeout': 1}), 11)
+        self.together()
+        self.assertEqual(self.add(A).addresses, [A])
+
+    def test_a_row_that_the_standby_never_got_is_no_answer(self):
+        self.add(A)
+        self.alone()
+        self.local(f"UPDATE ips SET pod_id = 'lost' WHERE network = '{self.network}'")
+        self.refused(self.ask('ADD', A, container='lost', ipam={'timeout': 1}), 11)
+
+    def test_CHECK_and_STATUS_only_read(self):
+        self.add(A)
+        self.alone()
+        self.allowed(self.ask('CHECK', A, conf={'prevResult': {'ips': [{'address': A}]}}))
+        self.allowed(self.ask('STATUS'))
+
+
+class Cancelled(Sync):
+    """Somebody ends the wait: the server says success, with a warning."""
+
+    def cancel(self):
+        self.server.psql(f"SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE usename = 'cni' AND {WAITS}")
+
+    def test_it_is_not_success(self):
+        self.alone()
+        process = self.begin('ADD', ipam={'timeout': 2})
+        while process.poll() is None:
+            self.cancel()
+            time.sleep(0.05)
+        self.refused(plugin.finish(process, b''), 11)
+
+    def test_the_next_try_is_if_the_standby_has_it_by_then(self):
+        self.alone()
+        process = self.begin('ADD', ipam={'timeout': 20})
+        self.cancel()
+        time.sleep(0.3)
+        self.assertIsNone(process.poll())
+        self.standby.start()
+        self.assertEqual(self.allowed(plugin.finish(process, b'')).addresses, [A])
+        self.assertEqual(self.held(), [A])
+        fire.wait_until(lambda: self.standby.psql(f"SELECT 1 FROM ips WHERE network = '{self.network}'"), 10, 'replicated')
+
+
+class Behind(Sync):
+    """A row that waits for the standby is invisible to everybody else."""
+
+    def test_another_attachment_never_gets_the_address(self):
+        self.alone()
+        first = self.begin('ADD', ipam={'timeout': 6})
+        self.refused(self.ask('ADD', A, container='pod2', ipam={'timeout': 1}), 11)
+        self.standby.start()
+        self.assertEqual(self.allowed(plugin.finish(first, b'')).addresses, [A])
+        self.refused(self.ask('ADD', A, container='pod2'), 100, 'pod1')
+
+    def test_a_DEL_that_overtakes_it_leaves_the_row_to_GC(self):
+        self.alone()
+        first = self.begin('ADD', ipam={'timeout': 20})
+        self.assertIn(self.ask('DEL', ipam={'timeout': 1}).code, (0, 11))
+        self.standby.start()
+        self.allowed(plugin.finish(first, b''))
+        self.allowed(self.ask('GC'))
+        self.assertEqual(self.rows(), [])
+
+    def test_after_a_crash_the_row_counts_only_when_it_was_written_anew(self):
+        self.alone()
+        first = self.begin('ADD', ipam={'timeout': 20})
+        first.kill()
+        first.communicate()
+        self.server.restart(signal.SIGQUIT)
+        self.assertEqual(self.held(), [A], 'readable, though the standby never got it')
+        self.refused(self.ask('ADD', A, ipam={'timeout': 1}), 11)
+        self.refused(self.ask('ADD', A, container='pod2', ipam={'timeout': 1}), 100)
+        self.together()
+        self.assertEqual(self.add(A).addresses, [A])
+
+
+class Hung(Sync):
+    """A server that is stopped in the middle: neither it nor a cancel answers."""
+
+    def test_every_verb_ends_in_its_time(self):
+        pids = fire.tree(self.server.process.pid)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            for command, code in (('ADD', 11), ('DEL', 11), ('STATUS', 50), ('GC', 11)):
+                for which in BOTH:
+                    began = time.monotonic()
+                    self.refused(self.ask(command, A, which=which, ipam={'timeout': 0.5}), code)
+                    self.assertLess(time.monotonic() - began, 0.5 + 1 + 2 * fire.SLACK)
+        finally:
+            for pid in reversed(pids):
+                os.kill(pid, signal.SIGCONT)
+
+    def test_one_that_stops_while_a_statement_waits(self):
+        self.alone()
+        process = self.begin('ADD', ipam={'timeout': 1})
+        pids = fire.tree(self.server.process.pid)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            self.refused(plugin.finish(process, b''), 11)
+            self.assertLess(time.monotonic() - began, 1 + 2 * fire.SLACK)
+        finally:
+            for pid in reversed(pids):
+                os.kill(pid, signal.SIGCONT)
+
+
+if __name__ == '__main__':
+    tap.main()
