@@ -147,6 +147,8 @@ static void refused(const struct answer *a, PGconn *conn, struct attempt *out)
 	const char *words = a->bad ? PQresultErrorField(a->bad, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 
 	connect_words(words ? words : PQerrorMessage(conn), out);
+	if (!out->text[0])
+		snprintf(out->text, sizeof(out->text), "the answer is none to this statement");
 	if (state)
 		snprintf(out->sqlstate, sizeof(out->sqlstate), "%s", state);
 	out->outcome = ATTEMPT_UNKNOWN;
