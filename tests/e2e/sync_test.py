@@ -197,37 +197,5 @@ class Behind(Sync):
         self.assertEqual(self.add(A).addresses, [A])
 
 
-class Hung(Sync):
-    """A server that is stopped in the middle: neither it nor a cancel answers."""
-
-    def test_every_verb_ends_in_its_time(self):
-        pids = fire.tree(self.server.process.pid)
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            for command, code in (('ADD', 11), ('DEL', 11), ('STATUS', 50), ('GC', 11)):
-                for which in BOTH:
-                    began = time.monotonic()
-                    self.refused(self.ask(command, A, which=which, ipam={'timeout': 0.5}), code)
-                    self.assertLess(time.monotonic() - began, 0.5 + 1 + 2 * fire.SLACK)
-        finally:
-            for pid in reversed(pids):
-                os.kill(pid, signal.SIGCONT)
-
-    def test_one_that_stops_while_a_statement_waits(self):
-        self.alone()
-        process = self.begin('ADD', ipam={'timeout': 1})
-        pids = fire.tree(self.server.process.pid)
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            began = time.monotonic()
-            self.refused(plugin.finish(process, b''), 11)
-            self.assertLess(time.monotonic() - began, 1 + 2 * fire.SLACK)
-        finally:
-            for pid in reversed(pids):
-                os.kill(pid, signal.SIGCONT)
-
-
 if __name__ == '__main__':
     tap.main()
