@@ -60,6 +60,19 @@ class Given(rights.Provision):
         self.provision()
         self.may()
 
+    def test_rights_that_everybody_had_and_has_no_more_are_given_to_cni(self):
+        self.provision()
+        self.server.psql('REVOKE ALL ON DATABASE ipam FROM PUBLIC, cni; REVOKE ALL ON SCHEMA public FROM PUBLIC, cni')
+        self.provision()
+        self.may()
+
+    def test_the_owner_can_make_what_later_migrations_need(self):
+        self.server.psql('CREATE DATABASE ipam', dbname='postgres')
+        self.server.psql('ALTER SCHEMA public OWNER TO postgres')  # as before version 15
+        self.provision()
+        self.server.psql('SET ROLE ipam_owner; ALTER TABLE public.ips ADD COLUMN more int; CREATE TABLE public.more ()')
+        self.may()
+
     def test_a_third_owner_stays_the_owner(self):
         self.server.psql('CREATE ROLE landlord; CREATE DATABASE ipam OWNER landlord', dbname='postgres')
         self.provision()

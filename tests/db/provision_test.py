@@ -57,6 +57,12 @@ class Made(rights.Provision):
         for db in ('ipam', 'fleet'):
             self.assertEqual(self.server.psql('SELECT version FROM ips_schema', dbname=db), [['1']])
 
+    def test_a_template_in_use_is_not_in_the_way(self):
+        user = self.server.session('SELECT 1', dbname='template1')
+        self.addCleanup(user.communicate)
+        self.provision()
+        self.assertEqual(self.server.psql('SELECT version FROM ips_schema'), [['1']])
+
     def test_interrupted_it_is_completed_by_the_next(self):
         folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, folder)
