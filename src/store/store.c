@@ -158,6 +158,7 @@ static void note_new_stamps(void *inserted, const struct rows *r)
 	if (!t->len || !r->n)
 		return;
 	t->len = 0;
+	t->s[0] = '\0';
 	note_stamps(t, r);
 }
 
