@@ -198,7 +198,8 @@ private_apt() {
 		"$1_$kind" <"$file" >"$dir/parts/entries-$count.$kind"
 	done
 	apt=(-o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$dir/parts"
-		-o Dir::State::lists="$dir/lists" -o Dir::Cache="$dir/cache" -o APT::Sandbox::User=root)
+		-o Dir::State::lists="$dir/lists" -o Dir::Cache="$dir/cache" -o APT::Sandbox::User=root
+		-o Acquire::Languages=none)
 	# One entry of several out of reach is no reason to stop: what counts is what was found.
 	apt-get -q -o Acquire::Retries=3 "${apt[@]}" update >>"$LOG" 2>&1 || true
 }
