@@ -60,6 +60,7 @@ class Made(rights.Provision):
     def test_a_template_in_use_is_not_in_the_way(self):
         user = self.server.session('SELECT 1', dbname='template1')
         self.addCleanup(user.communicate)
+        self.wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = 'template1'", dbname='postgres')
         self.provision()
         self.assertEqual(self.server.psql('SELECT version FROM ips_schema'), [['1']])
 

@@ -40,9 +40,9 @@ class Database(unittest.TestCase):
             self.server.psql(sql, **how)
         self.assertIn(f' {sqlstate}: ', str(caught.exception))
 
-    def wait_for(self, sql):
+    def wait_for(self, sql, **how):
         """Until this SQL says true, for 20 seconds."""
         end = time.monotonic() + 20
-        while self.server.value(sql) != 't':
+        while self.server.value(sql, **how) != 't':
             self.assertLess(time.monotonic(), end, sql)
             time.sleep(0.05)
