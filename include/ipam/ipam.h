@@ -28,7 +28,7 @@ void ipam_close(struct ipam *i);
 struct attachment ipam_attachment(const struct cni_call *call, const struct ipam *i);
 
 /* Seconds that a release gets after the deadline or after everybody has gone. */
-#define IPAM_RELEASE_SECONDS 0.4
+#define IPAM_RELEASE_SECONDS 0.3
 
 cni_verb_run ipam_add, ipam_del, ipam_check, ipam_gc, ipam_status;
 

@@ -43,7 +43,7 @@ struct link {
 /*
  * Connects to targets->list[target] unless `link` leads there already, runs `sql` with `n` text
  * parameters, reads everything. Connecting may last `connect_seconds` at most, all of it as long as
- * `limit`; a statement that is given up is cancelled, which takes 0.25 s more at most. The
+ * `limit`; a statement that is given up is cancelled, which takes 0.2 s more at most. The
  * connection stays open only after DONE and REFUSED. Parameters' values are borrowed.
  */
 void attempt_run(struct link *link, const struct targets *targets, size_t target,

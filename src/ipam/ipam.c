@@ -5,7 +5,7 @@
 /* What is kept of the time for cancelling and releasing, so that the answer comes within it. */
 static double reserve(double timeout)
 {
-	return timeout > 3 ? 0.3 : timeout / 10;
+	return timeout > 4 ? 0.5 : timeout / 8;
 }
 
 static void set_deadline(const struct cni_call *call, double timeout)

@@ -14,7 +14,7 @@
 #include "store/connect.h"
 
 /* What a given-up statement gets at most for being cancelled and for saying what became of it. */
-#define DRAIN_SECONDS 0.25
+#define DRAIN_SECONDS 0.2
 
 /* What the results of one statement said, in the order in which they came. */
 struct answer {

@@ -115,7 +115,7 @@ def wait_until(true, seconds, what):
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:
-            raise AssertionError(f'after {seconds} s still not: {what}')
+            raise AssertionError(f'after {seconds} s still not: {what}; running: {marked()}')
         time.sleep(0.02)
 
 
@@ -127,7 +127,7 @@ def backends(server, where='true'):
 
 def nothing_left(server, seconds=4):
     """No process of ours and no connection of theirs is left, within what a server needs to notice."""
-    wait_until(lambda: not marked(), seconds, f'no process is left: {marked()}')
+    wait_until(lambda: not marked(), seconds, 'no process is left')
     wait_until(lambda: backends(server) == 0, seconds, 'no connection is left')
 
 
