@@ -126,5 +126,13 @@ class Limits(rights.Provision):
         self.assertEqual([r[0] for r in self.server.psql(rights.CONFIG)], SETTINGS[1:])
 
 
+class ServerWide(rights.Provision):
+    settings = {'statement_timeout': '90s'}
+
+    def test_a_limit_of_the_server_s_command_line_stays(self):
+        self.provision()
+        self.assertEqual([r[0] for r in self.server.psql(rights.CONFIG)], SETTINGS[:2])
+
+
 if __name__ == '__main__':
     tap.main()
