@@ -15,6 +15,7 @@
 
 /* What a given-up statement gets at most for being cancelled and for saying what became of it. */
 #define DRAIN_SECONDS 0.2
+#define CANCEL_SLICE 0.005 /* between two looks at whether the cancel has ended */
 
 /* What the results of one statement said, in the order in which they came. */
 struct answer {
@@ -101,6 +102,24 @@ static pid_t start_cancel(PGconn *conn)
 	return pid;
 }
 
+/* Lets it end by itself while there is time: the statement's answer comes before the cancel's own,
+ * and PgBouncer 1.18 dies of a client that hangs up in between. */
+static void end_cancel(pid_t pid, const struct limit *l)
+{
+	pid_t ended;
+
+	while ((ended = waitpid(pid, NULL, WNOHANG)) == 0 && limit_left(l) > 0) {
+		struct limit moment = limit_part(l, CANCEL_SLICE);
+
+		limit_wait(&moment, -1, 0);
+	}
+	if (ended != 0)
+		return;
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 /* Cancels, and hears what became of the statement. */
 static enum limit_ready give_up(PGconn *conn, struct answer *a)
 {
@@ -108,11 +127,8 @@ static enum limit_ready give_up(PGconn *conn, struct answer *a)
 	pid_t pid = start_cancel(conn);
 	enum limit_ready ready = drain(conn, &l, a);
 
-	if (pid > 0) {
-		kill(pid, SIGKILL);
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
+	if (pid > 0)
+		end_cancel(pid, &l);
 	return ready;
 }
 
