@@ -64,22 +64,33 @@ const char *const sql_text[SQLS] = {
 		"RETURNING " STAMP ", " WARNS,
 
 	/* $1 to $10 as INSERT, $11 ids that LOOK judged, $12 uptime. Counting makes the DELETE end
-	 * before the INSERT begins; if a holder is alive, the INSERT is a unique violation, and the
-	 * DELETE is undone with it. Who is left over from an earlier boot loses its whole set: what
-	 * stayed of it would have no position 1, and its attachment could get a second set. */
+	 * before the INSERT begins; if a holder is alive, that is a unique violation, and all is undone
+	 * with it. What else an old attachment holds stays its own, and gets a first again: without one
+	 * it could get a second set. */
 	[SQL_TAKE] =
 		"WITH gone AS ("
 		"DELETE FROM public.ips "
-		"WHERE (network, node, host_id, pod_id, interface) IN ("
-		"SELECT network, node, host_id, pod_id, interface FROM public.ips "
-		"WHERE id = ANY ($11::pg_catalog.int8[]))"
-		" AND network = $4 AND boot_id <> $7 AND created_on < " AGO("$12") " "
-		"RETURNING pg_catalog.host(ip) AS ip, pod_id, interface, boot_id"
+		"WHERE id = ANY ($11::pg_catalog.int8[]) AND network = $4 AND boot_id <> $7"
+		" AND created_on < " AGO("$12") " "
+		"RETURNING *"
+		"), next AS ("
+		"DELETE FROM public.ips USING ("
+		"SELECT DISTINCT ON (o.node, o.host_id, o.pod_id, o.interface) o.id AS its "
+		"FROM public.ips AS o JOIN gone USING (network, node, host_id, pod_id, interface) "
+		"WHERE gone.position = 1 AND o.position <> 1 AND o.id <> ALL ($11::pg_catalog.int8[]) "
+		"ORDER BY o.node, o.host_id, o.pod_id, o.interface, o.position) AS left_over "
+		"WHERE id = left_over.its "
+		"RETURNING ips.*"
+		"), first AS ("
+		"INSERT INTO public.ips (id, pod_id, interface, ip, created_on, network, node, host_id,"
+		" boot_id, pod_namespace, pod_name, pod_uid, position) "
+		"SELECT id, pod_id, interface, ip, created_on, network, node, host_id,"
+		" boot_id, pod_namespace, pod_name, pod_uid, 1 FROM next"
 		"), new AS ("
 		INTO "FROM (SELECT pg_catalog.count(*) FROM gone) AS g CROSS JOIN " WANTED
 		"RETURNING " STAMP " AS stamp"
 		") "
-		"SELECT 'gone', ip, pod_id, interface, boot_id, " WARNS " FROM gone "
+		"SELECT 'gone', pg_catalog.host(ip), pod_id, interface, boot_id, " WARNS " FROM gone "
 		"UNION ALL "
 		"SELECT 'new', stamp, NULL, NULL, NULL, " WARNS " FROM new",
 

@@ -167,14 +167,19 @@ class EarlierBoot(Add):
             self.assertEqual((answer.addresses, self.rows()), ([A], [('new', 'eth0', A)]))
             self.allowed(self.ask('DEL', container='new'))
 
-    def test_the_old_attachment_loses_its_whole_set(self):
-        """What stayed of it would let it get a second set."""
+    def test_the_old_attachments_other_addresses_stay(self):
         self.add(f'{A},{C}', container='old')
         self.earlier()
-        answer = self.add(A, container='new')
-        for address in ('10.0.0.5', 'fd00::5'):
-            self.assertIn(f'deleted the existing allocation for "old-eth0": {address}', answer.stderr)
-        self.assertEqual(self.rows(), [('new', 'eth0', A)])
+        self.add(A, container='new')
+        self.assertEqual(self.rows(), [('new', 'eth0', A), ('old', 'eth0', C)])
+
+    def test_what_stayed_is_no_second_set(self):
+        """The old attachment comes back for other addresses: what is left of its first set goes."""
+        self.add(f'{A},{C}', container='old')
+        self.earlier()
+        self.add(A, container='new')
+        self.add('10.0.0.77/24', container='old')
+        self.assertEqual(self.rows(), [('new', 'eth0', A), ('old', 'eth0', '10.0.0.77/24')])
 
     def test_several_holders_at_once(self):
         self.add(A, container='old1')
