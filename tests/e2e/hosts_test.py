@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """A thousand hosts on one database: ADD, DEL, CHECK, GC and crashes with reboots, at random and several at once. An
 argument (or HOSTS_SECONDS) says how long. Needs root for namespaces, PostgreSQL's server programs and psql.
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """kill -9 of the net plugin, the IPAM plugin, a server process or the whole server, at random moments of ADD and DEL.
 An argument (or KILL_ROUNDS) says how many calls. Needs PostgreSQL's server programs and psql."""
 import json
@@ -182,11 +183,7 @@ class Kill(unittest.TestCase):
             time.sleep(0.001)
 
     def kill_server(self):
-        pids = fire.tree(self.server.process.pid)
-        for pid in pids:
-            fire.kill(pid)
-        self.server.process.wait()
-        fire.wait_until(lambda: not any(map(fire.runs, pids)), 10, 'the server is gone')
+        fire.kill_server(self.server)
         self.server.start()
         self.killed['server'] += 1
 

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Callers that fight over the same addresses at the same moment: one winner each, and the table says what the winners
 were told. Needs PostgreSQL's server programs and psql."""
 import os

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Every wait ends, with the code and a reason: whatever hangs, on the way to the database, in it, before and behind us.
 Needs root for namespaces, PostgreSQL's server programs and psql."""
 import json

@@ -192,3 +192,12 @@ def tree(pid):
     for parent in found:
         found += children(parent)
     return found
+
+
+def kill_server(server):
+    """kill -9 of all its processes at once, as when its machine loses power. server.start() brings it back."""
+    pids = tree(server.process.pid)
+    for pid in pids:
+        kill(pid)
+    server.process.wait()
+    wait_until(lambda: not any(map(runs, pids)), 10, 'the server is gone')
