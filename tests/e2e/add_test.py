@@ -2,7 +2,6 @@
 """ADD: all addresses or none, again and again, held by others, held by an earlier boot. Needs a PostgreSQL server's
 programs and root."""
 import os
-import re
 import socket
 import sys
 
@@ -53,13 +52,7 @@ class First(Add):
         self.assertEqual(self.held(), [B])
 
     def test_it_takes_one_statement(self):
-        self.server.psql("ALTER ROLE cni SET log_statement = 'all'")
-        try:
-            before = len(self.server.log())
-            self.add(f'{A},{C}')
-        finally:
-            self.server.psql('ALTER ROLE cni RESET log_statement')
-        self.assertEqual(len(re.findall('LOG:  (?:statement|execute)', self.server.log()[before:])), 1)
+        self.assertEqual(len(self.statements(lambda: self.add(f'{A},{C}'))), 1)
 
     def test_a_long_container_id_and_a_second_interface_are_fine(self):
         self.add(A, container='k8s.io-' + 'f' * 134)
@@ -236,6 +229,52 @@ class EarlierBoot(Add):
                 through = elsewhere(boot_id=boot_id, up=up)
                 self.assertEqual(self.ask('ADD', A, container='pod2', through=through).code, code)
         self.assertEqual(self.rows('pod_id, boot_id'), [('pod2', OTHER_BOOT)])
+
+
+class HiddenWarnings(Add):
+    """A server that hides warnings would hide that a commit was not replicated."""
+
+    WAYS = ('ROLE cni', 'DATABASE ipam', 'ROLE cni IN DATABASE ipam')
+
+    def hides(self, command, code, *words, before=lambda: None):
+        """However it is set, this call ends so."""
+        for way in self.WAYS:
+            with self.subTest(way=way, command=command):
+                before()
+                self.server.psql(f'ALTER {way} SET client_min_messages = error')
+                try:
+                    answer = self.ask(command, A)
+                finally:
+                    self.server.psql(f'ALTER {way} RESET client_min_messages')
+                self.assertEqual(answer.code, code, answer.said)
+                for word in words:
+                    self.assertIn(word, answer.said + answer.stderr)
+
+    def test_ADD_is_error_11_that_says_so_and_leaves_nothing(self):
+        self.hides('ADD', 11, 'client_min_messages')
+        self.refused(self.ask('ADD', A, ipam={'options': '-c client_min_messages=error'}), 11, 'client_min_messages')
+        self.assertEqual(self.rows(), [])
+
+    def test_who_asks_again_gets_no_answer_either_but_keeps_its_rows(self):
+        self.add(A)
+        self.hides('ADD', 11, 'client_min_messages')
+        self.assertEqual(self.held(), [A])
+
+    def test_a_takeover_is_no_exception(self):
+        self.add(A, container='old')
+        self.earlier()
+        self.refused(self.ask('ADD', A, ipam={'options': '-c client_min_messages=error'}), 11, 'client_min_messages')
+        self.assertNotIn(('pod1',), self.rows('pod_id'))
+
+    def test_DEL_and_GC_warn(self):
+        for command in ('DEL', 'GC'):
+            self.hides(command, 0, '[warning] the server hides warnings', before=lambda: self.add(A))
+            self.assertEqual(self.rows(), [])
+
+    def test_a_level_that_shows_warnings_is_fine(self):
+        for level in ('warning', 'notice', 'log', 'debug5'):
+            self.add(A, ipam={'options': f'-c client_min_messages={level}'})
+            self.allowed(self.ask('DEL', ipam={'options': f'-c client_min_messages={level}'}))
 
 
 class Identity(Add):

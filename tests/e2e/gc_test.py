@@ -79,6 +79,11 @@ class Collect(Gc):
                       *entries('of-another-network', '', "quote'\"\\", 'ünï')])
         self.assertEqual(self.pods(), ['a'])
 
+    def test_it_takes_one_statement_and_reads_no_address(self):
+        self.hold('a', 'b', 'c')
+        sent = self.statements(lambda: self.collect([], ipam={'addresses': 'x', 'ranges': 'x'}, env={'CNI_ARGS': 'x'}))
+        self.assertEqual((len(sent), self.pods()), (1, []))
+
     def test_again_is_success(self):
         for _ in range(2):
             self.collect([])

@@ -2,7 +2,6 @@
 """STATUS: could an ADD succeed now? Needs a PostgreSQL server's programs."""
 import contextlib
 import os
-import re
 import sys
 import time
 
@@ -36,16 +35,6 @@ class Status(verbs.Verbs):
         finally:
             self.server.psql(undo)
         self.ready()
-
-    def statements(self, work):
-        """What the server's log says that the plugin has sent meanwhile."""
-        self.server.psql("ALTER ROLE cni SET log_statement = 'all'")
-        try:
-            before = len(self.server.log())
-            work()
-            return re.findall(r'LOG:  (?:statement|execute [^:]*): (.*)', self.server.log()[before:])
-        finally:
-            self.server.psql('ALTER ROLE cni RESET log_statement')
 
 
 class Ready(Status):

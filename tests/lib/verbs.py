@@ -3,6 +3,7 @@ import contextlib
 import functools
 import itertools
 import json
+import re
 import socket
 import time
 import unittest
@@ -73,6 +74,16 @@ class Verbs(unittest.TestCase):
     def change(self, what, where='true'):
         """UPDATEs this network's rows."""
         self.server.psql(f"UPDATE ips SET {what} WHERE network = '{self.network}' AND {where}")
+
+    def statements(self, work):
+        """What the plugin sends meanwhile, as the server's log has it."""
+        self.server.psql("ALTER ROLE cni SET log_statement = 'all'")
+        try:
+            before = len(self.server.log())
+            work()
+            return re.findall(r'LOG:  (?:statement|execute [^:]*): (.*)', self.server.log()[before:])
+        finally:
+            self.server.psql('ALTER ROLE cni RESET log_statement')
 
     def allowed(self, answer, *words):
         """It succeeded, and its log says these words."""
