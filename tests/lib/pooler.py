@@ -32,13 +32,15 @@ def available():
 
 
 class Pooler:
-    """host and port for TCP, dir and the same port for the socket. Ends with the with block or the process."""
+    """host and port for TCP, dir and the same port for the socket; settings are pgbouncer's. Ends with the with block or
+    the process."""
 
-    def __init__(self, server, size=2):
+    def __init__(self, server, size=2, **settings):
         self.dir, self.host, self.port = pg.owned_tempdir('ipam-pooler.'), '127.0.0.1', pg.free_port()
         atexit.register(self.close)
         self._write('users', f'"cni" "{server.password}"\n')
-        self._write('pgbouncer.ini', INI.format(server=server, port=self.port, dir=self.dir, size=size))
+        ini = INI.format(server=server, port=self.port, dir=self.dir, size=size)
+        self._write('pgbouncer.ini', ini + ''.join(f'{key} = {value}\n' for key, value in settings.items()))
         self.password = server.password
         self.process = subprocess.Popen([available(), '-q', f'{self.dir}/pgbouncer.ini'], cwd='/',
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
