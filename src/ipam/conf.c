@@ -119,7 +119,7 @@ static bool is_url(const char *key, const char *text)
 }
 
 /* Of a repeated key the last counts. So there is one for each of libpq's keywords at most. */
-static void set_param(struct ipam_conf *c, const char *key, char *value)
+static void set_param(struct ipam_conf *c, const char *key, const char *value)
 {
 	size_t i = 0;
 

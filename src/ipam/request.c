@@ -43,15 +43,22 @@ static int add(struct request *r, const struct request_ip *new, struct err *e)
 	return 0;
 }
 
+static int read_address(const char *text, const char *where, struct ip *out, struct err *e)
+{
+	if (ip_parse(text, out))
+		return 0;
+	return err_set(e, CNI_CONFIG,
+		"%s: \"%s\" is not an IP address with or without a prefix length, such as "
+		"10.0.0.5/24",
+		where, text);
+}
+
 static int add_text(struct request *r, const char *text, const char *where, struct err *e)
 {
 	struct request_ip new = { 0 };
 
-	if (!ip_parse(text, &new.ip))
-		return err_set(e, CNI_CONFIG,
-			"%s: \"%s\" is not an IP address with or without a prefix length, such as "
-			"10.0.0.5/24",
-			where, text);
+	if (read_address(text, where, &new.ip, e) < 0)
+		return -1;
 	return add(r, &new, e);
 }
 
@@ -181,13 +188,14 @@ static int from_conf(const cJSON *addresses, struct request *r, struct err *e)
 	cJSON_ArrayForEach(item, addresses)
 	{
 		const char *text = json_string(item, "address");
+		struct request_ip new = { 0 };
 
 		if (!text)
 			return err_set(e, CNI_CONFIG,
 				"ipam.addresses: an item is not an object with an \"address\" "
 				"string");
-		if (add_text(r, text, "ipam.addresses", e) < 0 ||
-			read_gateway(item, &r->ips[r->n - 1].gateway, e) < 0)
+		if (read_address(text, "ipam.addresses", &new.ip, e) < 0 ||
+			read_gateway(item, &new.gateway, e) < 0 || add(r, &new, e) < 0)
 			return -1;
 	}
 	return 0;

@@ -50,9 +50,7 @@ static void keep(struct answer *a, PGresult *r)
 
 static enum limit_ready flush(PGconn *conn, const struct limit *l)
 {
-	int left;
-
-	while ((left = PQflush(conn)) > 0) {
+	while (PQflush(conn) > 0) {
 		enum limit_ready r = connect_wait(conn, l, POLLIN | POLLOUT);
 
 		if (r != LIMIT_READY)

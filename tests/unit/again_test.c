@@ -1,6 +1,7 @@
 /* The loop that tries again, on scripted attempts. Needs nothing. */
 #include "unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -86,7 +87,7 @@ static void play(void *context, size_t target, double connect_seconds, const cha
 	s->played++;
 	limit_wait(&lasts, -1, 0);
 	*out = (struct attempt){ .outcome = line->outcome };
-	strcpy(out->sqlstate, line->sqlstate);
+	snprintf(out->sqlstate, sizeof(out->sqlstate), "%s", line->sqlstate);
 	if (line->outcome == ATTEMPT_DONE || line->outcome == ATTEMPT_DOUBTFUL)
 		out->rows.cells = calloc(1, sizeof(char *)); /* leaks if nobody frees it */
 }

@@ -243,7 +243,7 @@ static inline int fake_take(void *context, const struct claim *c, const char *st
 	const struct limit *l, struct text *inserted, struct releases *out, struct err *e)
 {
 	struct fake *f = context;
-	struct fake before = *f;
+	struct fake before;
 	int rc;
 
 	(void)l;

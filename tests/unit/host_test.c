@@ -95,7 +95,7 @@ static void boot_id_and_uptime(void **state)
 
 static void no_boot_id_is_never_a_guess(void **state)
 {
-	static const char *const bad[] = { "", "\n", "unknown\n", BOOT "0\n",
+	static const char *const bad[] = { "", "\n", "unknown\n", (BOOT "0\n"),
 		"01234567-89ab-cdef-0123-456789abcde\n", "01234567-89ab-cdef-0123-456789abcdeg\n" };
 	static const char path[] = "/proc/sys/kernel/random/boot_id";
 	struct box *b = *state;
