@@ -1,0 +1,82 @@
+/*
+ * What is asked for, from a configuration and CNI_ARGS (the input's last line), under a fuzzer.
+ * Needs clang's libFuzzer.
+ */
+#include "fuzz.h"
+
+#include "base/json.h"
+#include "ipam/conf.h"
+#include "ipam/request.h"
+#include "ipam/usable.h"
+
+/* Ranges begin before they end, inside of their subnet, and hold their ends. */
+static void must_be_ranges(const struct ranges *ranges)
+{
+	for (size_t i = 0; i < ranges->n; i++) {
+		const struct range *r = &ranges->list[i];
+
+		MUST(ip_in(&r->start, &r->subnet) && ip_in(&r->end, &r->subnet));
+		MUST(ip_compare(&r->start, &r->end) <= 0);
+		MUST(ranges_holding(ranges, &r->start) == r &&
+			ranges_holding(ranges, &r->end) == r);
+		MUST(r->gateway.family == r->subnet.family);
+	}
+}
+
+/* Each address can be given out as it is, is of a range where there are any, and is there once. */
+static void must_be_usable(const struct request *r, const struct ranges *ranges)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		struct request_ip copy = r->ips[i];
+		struct err e = { 0 };
+
+		MUST(copy.ip.prefix >= 0 && copy.ip.prefix <= ip_bits(&copy.ip));
+		MUST(request_find(r, &copy.ip) == &r->ips[i]);
+		MUST(ranges->n == 0 || ranges_holding(ranges, &copy.ip));
+		MUST(usable(ranges, &copy.ip, &copy.gateway, &e) == 0);
+		MUST(memcmp(&copy, &r->ips[i], sizeof(copy)) == 0);
+		MUST(!copy.gateway.family || copy.gateway.family == copy.ip.family);
+	}
+}
+
+static void ask(struct cni_call *call)
+{
+	struct ipam_conf conf;
+	struct request request;
+	struct err e = { 0 };
+	int result = ipam_conf_read(call, &conf, &e);
+
+	must_explain(result, &e);
+	if (result < 0)
+		return;
+	must_be_ranges(&conf.ranges);
+	result = request_read(call, &conf, &request, &e);
+	must_explain(result, &e);
+	if (result == 0) {
+		must_be_usable(&request, &conf.ranges);
+		request_free(&request);
+	}
+	ipam_conf_free(&conf);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = text_of(data, size);
+	char *line = strrchr(text, '\n');
+	struct log log = { .level = LOG_ERROR, .err = -1, .file = -1 };
+	cJSON *conf = NULL;
+	struct cni_call call = { .log = &log,
+		.command = "ADD",
+		.args = line ? line + 1 : "",
+		.version = size % 2 ? CNI_0_2_0 : CNI_NEWEST,
+		.network = "ipam-status" };
+	struct err e = { 0 };
+
+	if (json_parse(text, line ? (size_t)(line - text) : strlen(text), &conf, &e) == 0) {
+		call.conf = conf;
+		ask(&call);
+		cJSON_Delete(conf);
+	}
+	free(text);
+	return 0;
+}
