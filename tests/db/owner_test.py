@@ -94,6 +94,7 @@ class Given(rights.Provision):
             CREATE OPERATOR evil.= (FUNCTION = evil.eq, LEFTARG = name, RIGHTARG = text);
             CREATE TABLE evil.pg_roles (rolname name); ALTER DATABASE ipam SET search_path = evil, pg_catalog''',
                          user='cni', password='cni')
+        self.provision('', dbname='ipam')
         self.provision('')
         self.assertEqual(self.server.value("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = 'cni'"), 'f')
         self.server.psql('ALTER DATABASE ipam RESET search_path')
