@@ -8,22 +8,29 @@
 /* Where the server may hide warnings, an unreplicated commit looks like a good one: who writes asks along. */
 #define WARNS "pg_catalog.current_setting('client_min_messages')"
 
+/* Operators are looked up along search_path too. So qualified they all bind equally, from left to right. */
+#define OP(o) " OPERATOR(pg_catalog." o ") "
+#define EQ OP("=")
+#define NE OP("<>")
+#define LT OP("<")
+#define GE OP(">=")
+
 /* A schema that does not work with this build is a division by zero, before anything else happens. */
 #define TEXT_OF(x) #x
 #define NUMBER(x) TEXT_OF(x)
 #define GUARD \
-	"0 < (SELECT 1 / coalesce(pg_catalog.max(version) >= " NUMBER(STORE_SCHEMA) \
-	" AND pg_catalog.max(works_with) <= " NUMBER(STORE_SCHEMA) ", false)::pg_catalog.int4" \
+	"0" LT "(SELECT 1" OP("/") "coalesce(pg_catalog.max(version)" GE NUMBER(STORE_SCHEMA) \
+	" AND pg_catalog.max(works_with)" OP("<=") NUMBER(STORE_SCHEMA) ", false)::pg_catalog.int4" \
 	" FROM public.ips_schema) "
 
 /* So many seconds ago. A row that is older, and of another boot id, is of an earlier boot. */
 #define AGO(seconds) \
-	"pg_catalog.now() - pg_catalog.make_interval(secs => " seconds "::pg_catalog.float8)"
+	"(pg_catalog.now()" OP("-") "pg_catalog.make_interval(secs => " seconds "::pg_catalog.float8))"
 
 /* A row as it was written. Who confirms it later changes that, and then it is not ours to release. */
 #define STAMP \
 	"pg_catalog.concat(id, '@'," \
-	" (pg_catalog.date_part('epoch', created_on) * 1000000)::pg_catalog.int8)"
+	" (pg_catalog.date_part('epoch', created_on)" OP("*") "1000000)::pg_catalog.int8)"
 
 #define INTO \
 	"INSERT INTO public.ips (pod_id, interface, ip, network, node, host_id, boot_id," \
@@ -46,21 +53,21 @@ const char *const sql_text[SQLS] = {
 	[SQL_LOOK] =
 		"SELECT id, pg_catalog.host(ip), pg_catalog.masklen(ip), pod_id, interface, node,"
 		" created_on, pod_namespace, pod_name,"
-		" node = $3 AND host_id = $4 AS here,"
-		" boot_id = $7 AS this_boot,"
-		" boot_id <> $7 AND created_on < " AGO("$8") " AS earlier,"
-		" node = $3 AND host_id = $4 AND pod_id = $5 AND interface = $6 AS mine "
+		" node" EQ "$3 AND host_id" EQ "$4 AS here,"
+		" boot_id" EQ "$7 AS this_boot,"
+		" boot_id" NE "$7 AND created_on" LT AGO("$8") " AS earlier,"
+		" node" EQ "$3 AND host_id" EQ "$4 AND pod_id" EQ "$5 AND interface" EQ "$6 AS mine "
 		"FROM public.ips "
-		"WHERE " GUARD "AND network = $1"
-		" AND (pg_catalog.host(ip)::pg_catalog.inet = ANY ($2::pg_catalog.inet[])"
-		" OR node = $3 AND host_id = $4 AND pod_id = $5 AND interface = $6) "
+		"WHERE " GUARD "AND network" EQ "$1"
+		" AND (pg_catalog.host(ip)::pg_catalog.inet" EQ "ANY ($2::pg_catalog.inet[])"
+		" OR node" EQ "$3 AND host_id" EQ "$4 AND pod_id" EQ "$5 AND interface" EQ "$6) "
 		"ORDER BY position, id",
 
 	/* $1 ids that LOOK judged, $2 boot id, $3 pod, $4 interface */
 	[SQL_CONFIRM] =
 		"UPDATE public.ips SET boot_id = $2, created_on = pg_catalog.now() "
-		"WHERE " GUARD "AND id = ANY ($1::pg_catalog.int8[])"
-		" AND pod_id = $3 AND interface = $4 "
+		"WHERE " GUARD "AND id" EQ "ANY ($1::pg_catalog.int8[])"
+		" AND pod_id" EQ "$3 AND interface" EQ "$4 "
 		"RETURNING " STAMP ", " WARNS,
 
 	/* $1 to $10 as INSERT, $11 ids that LOOK judged, $12 uptime. Counting makes the DELETE end
@@ -70,16 +77,18 @@ const char *const sql_text[SQLS] = {
 	[SQL_TAKE] =
 		"WITH gone AS ("
 		"DELETE FROM public.ips "
-		"WHERE id = ANY ($11::pg_catalog.int8[]) AND network = $4 AND boot_id <> $7"
-		" AND created_on < " AGO("$12") " "
+		"WHERE id" EQ "ANY ($11::pg_catalog.int8[]) AND network" EQ "$4 AND boot_id" NE "$7"
+		" AND created_on" LT AGO("$12") " "
 		"RETURNING *"
 		"), next AS ("
 		"DELETE FROM public.ips USING ("
 		"SELECT DISTINCT ON (o.node, o.host_id, o.pod_id, o.interface) o.id AS its "
-		"FROM public.ips AS o JOIN gone USING (network, node, host_id, pod_id, interface) "
-		"WHERE gone.position = 1 AND o.position <> 1 AND o.id <> ALL ($11::pg_catalog.int8[]) "
+		"FROM public.ips AS o JOIN gone"
+		" ON o.network" EQ "gone.network AND o.node" EQ "gone.node AND o.host_id" EQ "gone.host_id"
+		" AND o.pod_id" EQ "gone.pod_id AND o.interface" EQ "gone.interface "
+		"WHERE gone.position" EQ "1 AND o.position" NE "1 AND o.id" NE "ALL ($11::pg_catalog.int8[]) "
 		"ORDER BY o.node, o.host_id, o.pod_id, o.interface, o.position) AS left_over "
-		"WHERE id = left_over.its "
+		"WHERE id" EQ "left_over.its "
 		"RETURNING ips.*"
 		"), first AS ("
 		"INSERT INTO public.ips (id, pod_id, interface, ip, created_on, network, node, host_id,"
@@ -97,15 +106,15 @@ const char *const sql_text[SQLS] = {
 	/* $1 stamps, $2 pod, $3 interface */
 	[SQL_RELEASE] =
 		"DELETE FROM public.ips USING pg_catalog.unnest($1::pg_catalog.text[]) AS w(stamp) "
-		"WHERE id = pg_catalog.split_part(w.stamp, '@', 1)::pg_catalog.int8"
-		" AND " STAMP " = w.stamp AND pod_id = $2 AND interface = $3",
+		"WHERE id" EQ "pg_catalog.split_part(w.stamp, '@', 1)::pg_catalog.int8"
+		" AND " STAMP EQ "w.stamp AND pod_id" EQ "$2 AND interface" EQ "$3",
 
 	/* $1 network, $2 node, $3 host id, $4 pod, $5 interface. The empty pair is all that a table of
 	 * the Go demo knew of its hosts. */
 	[SQL_DEL] =
 		"DELETE FROM public.ips "
-		"WHERE " GUARD "AND network = $1 AND pod_id = $4 AND interface = $5"
-		" AND (node, host_id) IN (($2, $3), ('', '')) "
+		"WHERE " GUARD "AND network" EQ "$1 AND pod_id" EQ "$4 AND interface" EQ "$5"
+		" AND (node" EQ "$2 AND host_id" EQ "$3 OR node" EQ "'' AND host_id" EQ "'') "
 		"RETURNING pg_catalog.host(ip), " WARNS,
 
 	/* $1 network, $2 node, $3 host id, $4 the valid attachments as JSON, $5 boot id, $6 uptime,
@@ -114,10 +123,10 @@ const char *const sql_text[SQLS] = {
 	[SQL_GC] =
 		"WITH gone AS ("
 		"DELETE FROM public.ips "
-		"WHERE " GUARD "AND network = $1 AND node = $2 AND host_id = $3"
-		" AND (boot_id = $5 OR created_on < " AGO("$6") ")"
-		" AND ($7::pg_catalog.float8 = 0 OR created_on < " AGO("$7") ")"
-		" AND (pod_id, interface) NOT IN ("
+		"WHERE " GUARD "AND network" EQ "$1 AND node" EQ "$2 AND host_id" EQ "$3"
+		" AND (boot_id" EQ "$5 OR created_on" LT AGO("$6") ")"
+		" AND ($7::pg_catalog.float8" EQ "0 OR created_on" LT AGO("$7") ")"
+		" AND NOT (pod_id, interface)" EQ "ANY ("
 		"SELECT v.\"containerID\", v.ifname "
 		"FROM pg_catalog.json_to_recordset($4::pg_catalog.json)"
 		" AS v(\"containerID\" pg_catalog.text, ifname pg_catalog.text)) "
@@ -128,9 +137,9 @@ const char *const sql_text[SQLS] = {
 		"SELECT 'twin', pg_catalog.min(pod_id), pg_catalog.min(interface),"
 		" pg_catalog.count(*)::pg_catalog.text, " WARNS " "
 		"FROM public.ips "
-		"WHERE network = $1 AND node = $2 AND host_id = $3 AND boot_id <> $5"
-		" AND created_on >= " AGO("$6") " "
-		"HAVING pg_catalog.count(*) > 0",
+		"WHERE network" EQ "$1 AND node" EQ "$2 AND host_id" EQ "$3 AND boot_id" NE "$5"
+		" AND created_on" GE AGO("$6") " "
+		"HAVING pg_catalog.count(*)" OP(">") "0",
 
 	[SQL_STATUS] =
 		"SELECT pg_catalog.pg_is_in_recovery()"

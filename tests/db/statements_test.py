@@ -38,10 +38,22 @@ FUNCTIONS = ['now()', 'host(inet)', 'masklen(inet)', 'unnest(inet[])', 'json_to_
              'has_table_privilege(text, text)', 'has_column_privilege(text, text, text)', 'max(int)', 'min(text)', 'count(bigint)']
 TYPES = ['text', 'inet', 'int4', 'int8', 'float8', 'bool', 'json']
 BODY = "RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''evil''; END'"
+EVIL_OPERATORS = '''
+    DO $do$
+    DECLARE types text[] := '{text,bool,int2,int4,int8,float8,numeric,inet,timestamptz,interval,json}'; l text; r text; op text;
+    BEGIN
+      FOREACH l IN ARRAY types LOOP FOREACH r IN ARRAY types LOOP
+        EXECUTE format($$CREATE FUNCTION evil.any(pg_catalog.%I, pg_catalog.%I) RETURNS pg_catalog.bool LANGUAGE plpgsql
+                         AS 'BEGIN RAISE EXCEPTION ''evil''; END'$$, l, r);
+        FOREACH op IN ARRAY '{=,<>,<,<=,>,>=,+,-,*,/,||}'::text[] LOOP
+          EXECUTE format('CREATE OPERATOR evil.%s (FUNCTION = evil.any, LEFTARG = pg_catalog.%I, RIGHTARG = pg_catalog.%I)', op, l, r);
+        END LOOP;
+      END LOOP; END LOOP;
+    END $do$;'''
 EVIL = ''.join(['CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO cni;',
                 'CREATE VIEW evil.ips AS SELECT 1; CREATE VIEW evil.ips_schema AS SELECT 1;',
                 *(f'CREATE FUNCTION evil.{f} {BODY};' for f in FUNCTIONS),
-                *(f'CREATE DOMAIN evil.{t} AS box;' for t in TYPES)])
+                *(f'CREATE DOMAIN evil.{t} AS box;' for t in TYPES), EVIL_OPERATORS])
 
 
 def statements():
