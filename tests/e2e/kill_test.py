@@ -17,7 +17,7 @@ import plugin
 import tap
 from oracle import Oracle
 
-ROUNDS = fire.number('KILL_ROUNDS', 400)
+ROUNDS = fire.number('KILL_ROUNDS', 200 if fire.SANITIZED else 400)
 PHASE = 100  # calls between two judgements
 LOOPS, NODES = 8, 4
 POOL = [f'10.2.0.{i + 1}' for i in range(48)]
