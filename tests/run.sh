@@ -13,7 +13,7 @@ set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
 
 readonly LOGS=build/test-logs
-readonly LIMIT=600          # seconds for one program
+readonly LIMIT=900          # seconds for one program
 readonly STEP_LIMIT=900     # seconds for one build or linter
 readonly JOBS=3             # programs at once: they wait more than they work
 
