@@ -382,14 +382,16 @@ static void eight_descriptors_are_enough(void **state)
 
 static void its_signals_are_as_usual(void **state)
 {
-	const char *path =
-		box_script(*state, "x", "exec sed -n 's/^Sig[BI].*:.//p' /proc/self/status");
+	/* Signals 1 to 28: those of threads, 32 and 33, may come ignored from who started the
+	 * tests. */
+	const char *path = box_script(
+		*state, "x", "exec sed -n 's/^Sig[BI].*\\(.......\\)$/\\1/p' /proc/self/status");
 
 	signal(SIGPIPE, SIG_IGN);
 	struct ran r = run(path, "", 5);
 
 	signal(SIGPIPE, SIG_DFL);
-	assert_exited(&r, 0, "0000000000000000\n0000000000000000\n");
+	assert_exited(&r, 0, "0000000\n0000000\n");
 }
 
 static void it_leads_its_own_group(void **state)
