@@ -135,6 +135,7 @@ WRAP_check_test = $(WRAP_add_test)
 WRAP_ipam_test = $(WRAP_add_test)
 WRAP_release_test = $(WRAP_add_test)
 WRAP_status_test = $(WRAP_add_test)
+WRAP_memory_test = $(WRAP_add_test) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 WRAP_answer_test = -Wl,--wrap=close
 $(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(ALL_OBJECTS)
 	$(CC) $(CFLAGS) -pie $(LDFLAGS) $(PQ_WRAP) $(WRAP_$(@F)) -o $@ $^ \

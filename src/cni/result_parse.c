@@ -134,6 +134,16 @@ static int check_route_numbers(const struct parse *p, const cJSON *route)
 	return 0;
 }
 
+static bool add_copy(cJSON *list, const cJSON *item)
+{
+	cJSON *copy = cJSON_Duplicate(item, 1);
+
+	if (cJSON_AddItemToArray(list, copy))
+		return true;
+	cJSON_Delete(copy);
+	return false;
+}
+
 /* Routes are added to those that are there: up to 0.2.0 each family has its own. */
 static int parse_routes(const struct parse *p, const cJSON *object)
 {
@@ -150,7 +160,7 @@ static int parse_routes(const struct parse *p, const cJSON *object)
 			return err_wrap(p->e, "routes");
 		if (!p->r->routes)
 			p->r->routes = cJSON_CreateArray();
-		if (!cJSON_AddItemToArray(p->r->routes, cJSON_Duplicate(item, 1)))
+		if (!add_copy(p->r->routes, item))
 			return err_set(p->e, CNI_IO, "out of memory");
 	}
 	return 0;

@@ -220,15 +220,23 @@ static int read_own(const cJSON *ipam, struct ipam_conf *c, struct err *e)
 	return read_seconds(ipam, "gcGracePeriod", true, 1e9, &c->grace, e);
 }
 
+static bool add_copy(cJSON *object, const char *key, const cJSON *value)
+{
+	cJSON *copy = cJSON_Duplicate(value, true);
+
+	if (!value || cJSON_AddItemToObject(object, key, copy))
+		return true;
+	cJSON_Delete(copy);
+	return false;
+}
+
 /* Routes and dns, which the result checks, as whoever reads the answer would. */
 static int read_answers(const cJSON *ipam, struct ipam_conf *c, struct err *e)
 {
-	const cJSON *routes = json_get(ipam, "routes"), *dns = json_get(ipam, "dns");
 	scoped_json cJSON *object = cJSON_CreateObject();
 
-	if (!object ||
-		(routes && !cJSON_AddItemReferenceToObject(object, "routes", (cJSON *)routes)) ||
-		(dns && !cJSON_AddItemReferenceToObject(object, "dns", (cJSON *)dns)))
+	if (!object || !add_copy(object, "routes", json_get(ipam, "routes")) ||
+		!add_copy(object, "dns", json_get(ipam, "dns")))
 		return err_set(e, CNI_IO, "out of memory");
 	if (result_parse(object, CNI_NEWEST, CNI_CONFIG, &c->answers, e) < 0)
 		return err_wrap(e, "ipam");

@@ -34,7 +34,11 @@ struct fake {
 
 static inline void fake_copy(char *to, size_t size, const char *from)
 {
-	snprintf(to, size, "%s", from ? from : "");
+	size_t len = from ? strnlen(from, size - 1) : 0;
+
+	if (len > 0)
+		memcpy(to, from, len);
+	to[len] = '\0';
 }
 
 /* Records a row without looking at the others. */
