@@ -39,6 +39,18 @@ static int compare_row(const struct holding *h, const struct result *prev,
 	return 0;
 }
 
+static int holds_none(const struct result *prev, const struct attachment *by, struct err *e)
+{
+	scoped_text struct text all = { 0 };
+	char text[IP_TEXT];
+
+	for (size_t i = 0; i < prev->n_ips; i++)
+		text_item(&all, ", ", ip_text(&prev->ips[i].address, false, text));
+	return err_set(e, CNI_DIFFERS,
+		"\"%s\" (%s) holds no address of prevResult in network \"%s\": %s", by->pod,
+		by->interface, by->network, all.len ? text_get(&all) : "there is none");
+}
+
 int check_compare(const struct holdings *held, const struct result *prev,
 	const struct request *asked, const struct attachment *by, struct err *e)
 {
@@ -55,11 +67,7 @@ int check_compare(const struct holdings *held, const struct result *prev,
 			return err_set(e, CNI_DIFFERS,
 				"\"%s\" (%s) asks for %s, but does not hold it", by->pod,
 				by->interface, ip_text(&asked->ips[i].ip, false, text));
-	if (!any)
-		return err_set(e, CNI_DIFFERS,
-			"\"%s\" (%s) holds no address of prevResult in network \"%s\"", by->pod,
-			by->interface, by->network);
-	return 0;
+	return any ? 0 : holds_none(prev, by, e);
 }
 
 /* All addresses that LOOK has to tell about, owned by the caller. */

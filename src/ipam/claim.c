@@ -85,8 +85,8 @@ int claim_held(const struct holding *h, const struct claim *c, struct err *e)
 			"name \"%s\"; give each a \"node\" of its own",
 			c->by.node);
 	if (h->pod_name)
-		return err_details(
-			e, "pod %s/%s", h->pod_namespace ? h->pod_namespace : "", h->pod_name);
+		return err_details(e, "pod %s%s%s", h->pod_namespace ? h->pod_namespace : "",
+			h->pod_namespace ? "/" : "", h->pod_name);
 	return 0;
 }
 

@@ -51,10 +51,9 @@ int usable(const struct ranges *ranges, struct ip *ip, struct ip *gateway, struc
 			e, CNI_CONFIG, "%s is outside of all ipam.ranges", ip_text(ip, true, a));
 	if (ip->prefix < 0 && !in)
 		return err_set(e, CNI_CONFIG,
-			"%s has no prefix length: write it as %s/24 or the like, or add a range "
-			"that holds it "
-			"to ipam.ranges",
-			ip_text(ip, false, a), ip_text(ip, false, b));
+			"%s has no prefix length: write it as %s/%d or the like, or add a range "
+			"that holds it to ipam.ranges",
+			ip_text(ip, false, a), ip_text(ip, false, b), ip->family == 4 ? 24 : 64);
 	if (in && ip_same_host(ip, &in->gateway))
 		return err_set(
 			e, CNI_CONFIG, "%s is the gateway of its range", ip_text(ip, true, a));

@@ -97,7 +97,7 @@ class Steps(Case):
         self.does('check-ns.sh', NET, 'one')
         self.refuses('check-ns.sh', NET, 'one', 'net1')
         db.sql('DELETE FROM public.ips')
-        self.assertIn('holds no address', self.refuses('check-ns.sh', NET, 'one'))
+        self.assertIn('10.1.0.5', self.refuses('check-ns.sh', NET, 'one'))
 
     def test_del_frees_the_address_and_removes_the_pod_twice(self):
         self.does('add-ns.sh', NET, 'one', '10.1.0.5')

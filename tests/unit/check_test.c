@@ -50,9 +50,11 @@ static void what_differs(void **state)
 {
 	static const struct checked t[] = {
 		{ { NULL }, { NULL }, PREV(FIVE), "", CNI_DIFFERS,
-			"\"pod-a\" (eth0) holds no address of prevResult in network \"net\"" },
+			"\"pod-a\" (eth0) holds no address of prevResult in network \"net\": "
+			"10.0.0.5" },
 		{ { NULL }, { NULL }, PREV(""), "", CNI_DIFFERS,
-			"\"pod-a\" (eth0) holds no address of prevResult in network \"net\"" },
+			"\"pod-a\" (eth0) holds no address of prevResult in network \"net\": there "
+			"is none" },
 		{ { "net/node-1/pod-a/eth1" }, { "10.0.0.5/24" }, PREV(FIVE), "", CNI_DIFFERS,
 			"address 10.0.0.5 of prevResult is held by \"pod-a\" (eth1) on node "
 			"\"node-1\" since yesterday" },

@@ -202,7 +202,7 @@ static void a_holder_is_named(void **state)
 	claim(&f, ASKED, &c);
 	assert_err(&c.e, CNI_HELD,
 		"address 10.0.0.5 is held by \"pod-b\" (eth0) on node \"node-2\" since yesterday",
-		"pod /web");
+		"pod web");
 	claimed_free(&c);
 	fake_free(&f);
 }

@@ -83,6 +83,9 @@ static void what_cannot(void **state)
 		{ NULL, "10.0.0.5", NULL,
 			"7: 10.0.0.5 has no prefix length: write it as 10.0.0.5/24 or the like, "
 			"or add a range that holds it to ipam.ranges" },
+		{ NULL, "fd00::5", NULL,
+			"7: fd00::5 has no prefix length: write it as fd00::5/64 or the like, "
+			"or add a range that holds it to ipam.ranges" },
 		{ NULL, "10.0.0.5/24", "fd00::1",
 			"7: 10.0.0.5/24 has a gateway of another family: fd00::1" },
 		{ RANGES, "10.0.1.5/24", NULL, "7: 10.0.1.5/24 is outside of all ipam.ranges" },
