@@ -81,7 +81,8 @@ class Again(Add):
 
     def test_gateways_routes_and_dns_are_as_this_call_says(self):
         self.add(args=f'IP={A};GATEWAY=10.0.0.1', ipam={'routes': [{'dst': '0.0.0.0/0'}], 'dns': {'domain': 'a'}})
-        answer = self.add(args=f'IP={A};GATEWAY=10.0.0.2', ipam={'routes': [{'dst': '10.0.0.0/8'}], 'dns': {'domain': 'b'}})
+        answer = self.add(args=f'IP={A};GATEWAY=10.0.0.2',
+                          ipam={'routes': [{'dst': '10.0.0.0/8'}], 'dns': {'domain': 'b'}})
         self.assertEqual(answer.json, {'cniVersion': '1.1.0', 'ips': [{'address': A, 'gateway': '10.0.0.2'}],
                                        'routes': [{'dst': '10.0.0.0/8'}], 'dns': {'domain': 'b'}})
 
@@ -212,7 +213,8 @@ class EarlierBoot(Add):
     def test_another_boot_whose_row_is_younger_is_another_host_of_that_name(self):
         self.add(A)
         self.change(f"boot_id = '{OTHER_BOOT}'")
-        self.refused(self.ask('ADD', A, container='pod2'), 100, 'two hosts share the name', socket.gethostname(), 'node')
+        self.refused(self.ask('ADD', A, container='pod2'), 100, 'two hosts share the name', socket.gethostname(),
+                     'node')
         self.refused(self.ask('ADD', B), 101)
         self.assertEqual(self.held(), [A])
 

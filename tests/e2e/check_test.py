@@ -79,8 +79,8 @@ class Check(verbs.Verbs):
 
     def test_interfaces_gateways_and_indexes_in_prevResult_do_not_matter(self):
         self.add(A)
-        conf = prev(interfaces=[{'name': 'eth0', 'sandbox': '/x', 'mac': '00:11:22:33:44:55'}], routes=[{'dst': '::/0'}],
-                    ips=[{'address': A, 'gateway': '10.0.0.1', 'interface': 0}])
+        conf = prev(interfaces=[{'name': 'eth0', 'sandbox': '/x', 'mac': '00:11:22:33:44:55'}],
+                    routes=[{'dst': '::/0'}], ips=[{'address': A, 'gateway': '10.0.0.1', 'interface': 0}])
         self.allowed(self.ask('CHECK', A, conf=conf))
 
     def test_an_attachment_is_known_by_network_node_container_and_interface(self):

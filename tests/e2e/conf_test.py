@@ -142,7 +142,8 @@ class Keywords(Conf):
 
     def test_they_are_passed_on_unchanged(self):
         for key, value, words in (
-                ('sslmode', 'require', 'SSL'), ('sslmode', 'x', 'sslmode'), ('channel_binding', 'require', 'hannel binding'),
+                ('sslmode', 'require', 'SSL'), ('sslmode', 'x', 'sslmode'),
+                ('channel_binding', 'require', 'hannel binding'),
                 ('target_session_attrs', 'standby', 'standby'), ('options', '-c role=nobody', 'nobody'),
                 ('hostaddr', '127.0.0.256', '127.0.0.256'), ('dbname', 'a b\'"=c', 'a b\'"=c'),
                 ('dbname', 'host=127.0.0.1 dbname=ipam', 'host=127.0.0.1'), ('user', "x y'\\", "x y'\\"),
@@ -154,8 +155,9 @@ class Keywords(Conf):
 
     def test_those_that_fit_do_no_harm(self):
         self.works(ipam={'application_name': 'x', 'connect_timeout': 2, 'keepalives': 1, 'keepalives_idle': '5',
-                         'tcp_user_timeout': 1000, 'sslmode': 'prefer', 'gssencmode': 'disable', 'client_encoding': 'UTF8',
-                         'target_session_attrs': 'read-write', 'options': '-c statement_timeout=5s'})
+                         'tcp_user_timeout': 1000, 'sslmode': 'prefer', 'gssencmode': 'disable',
+                         'client_encoding': 'UTF8', 'target_session_attrs': 'read-write',
+                         'options': '-c statement_timeout=5s'})
 
     def test_a_value_is_a_string_or_a_whole_number(self):
         for value in (True, [], {}, 1.5, ['127.0.0.1'], 1e300):
@@ -218,8 +220,8 @@ class Caller(Conf):
         self.file('.pg_service.conf', '[mine]\nhost=127.0.0.1\n')
         self.file('.postgresql/root.crt', 'rubbish')
         keys = 'HOST HOSTADDR PORT USER DATABASE PASSWORD PASSFILE SERVICE SERVICEFILE OPTIONS SSLMODE SSLROOTCERT ' \
-               'SSLCERT SSLKEY REQUIREPEER CONNECT_TIMEOUT TARGETSESSIONATTRS CLIENTENCODING CHANNELBINDING SYSCONFDIR ' \
-               'GSSENCMODE REQUIRESSL SSLMINPROTOCOLVERSION DATESTYLE TZ GEQO APPNAME REQUIREAUTH LOCALEDIR'
+               'SSLCERT SSLKEY REQUIREPEER CONNECT_TIMEOUT TARGETSESSIONATTRS CLIENTENCODING CHANNELBINDING ' \
+               'SYSCONFDIR GSSENCMODE REQUIRESSL SSLMINPROTOCOLVERSION DATESTYLE TZ GEQO APPNAME REQUIREAUTH LOCALEDIR'
         return {'HOME': self.dir, **{'PG' + key: 'nonsense' for key in keys.split()}}
 
     def test_nothing_of_it_changes_which_database_is_used(self):
@@ -256,7 +258,8 @@ class Own(Conf):
                 self.fails(7, f'ipam.{key}', command=command, conf=PREV, ipam={key: values[0]})
 
     def test_fractions_and_the_largest_time_are_fine(self):
-        for ipam in ({'timeout': 3600}, {'timeout': 1.5}, {'gcGracePeriod': 0.5}, {'node': 'x' * 255}, {'timeout': None}):
+        for ipam in ({'timeout': 3600}, {'timeout': 1.5}, {'gcGracePeriod': 0.5}, {'node': 'x' * 255},
+                     {'timeout': None}):
             self.works(ipam=ipam)
 
     def test_a_repeated_key_counts_as_it_stands_last(self):
@@ -306,7 +309,8 @@ class Unknown(Conf):
         self.assertEqual(self.rows(), [])
 
     def test_a_value_of_any_type_is_named_but_for_lists_and_objects(self):
-        for value, shown in ((5, '5'), (1.5, '1.5'), (True, 'true'), (None, 'null'), ('a"b', 'a\\"b'), ('x' * 999, 'xxx')):
+        for value, shown in ((5, '5'), (1.5, '1.5'), (True, 'true'), (None, 'null'), ('a"b', 'a\\"b'),
+                             ('x' * 999, 'xxx')):
             conf = self.conf()
             conf['ipam']['hots'] = value
             self.refused(self.ask('STATUS', conf=json.dumps(conf).encode()), 2, '"hots"', shown)

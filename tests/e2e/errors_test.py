@@ -78,7 +78,8 @@ class Environment(Errors):
             self.allowed(self.ask('DEL', ifname=right))
 
     def test_several_invalid_ones_are_named_at_once(self):
-        self.fails(4, 'invalid characters in containerID', 'interface name is too long', container='.a', ifname='a' * 16)
+        self.fails(4, 'invalid characters in containerID', 'interface name is too long',
+                   container='.a', ifname='a' * 16)
 
     def test_what_STATUS_and_GC_do_not_need_may_be_anything(self):
         for command in ('STATUS', 'GC'):
@@ -90,9 +91,9 @@ class Environment(Errors):
 class Stdin(Errors):
     def test_what_is_no_JSON_is_error_6(self):
         whole = json.dumps(self.conf()).encode()
-        for stdin in (b'', b' \n', b'x', b'{', b'{}x', whole + b'x', whole + b'{}', whole + whole, whole[:-1], whole[:50],
-                      b'{"name": nul}', b"{'name': 'x'}", b'{"a":1,}', b'{"a" 1}', b'[1,]', b'\xef\xbb\xbf' + whole,
-                      whole.replace(b'"type"', b'"ty\x00pe"', 1), whole + b'\0', whole.replace(b'net-', b'net-\xff', 1),
+        for stdin in (b'', b' \n', b'x', b'{', b'{}x', whole + b'x', whole + b'{}', whole + whole, whole[:-1],
+                      whole[:50], b'{"name": nul}', b"{'name': 'x'}", b'{"a":1,}', b'{"a" 1}', b'[1,]',
+                      b'\xef\xbb\xbf' + whole, whole.replace(b'"type"', b'"ty\x00pe"', 1), whole + b'\0', whole.replace(b'net-', b'net-\xff', 1),
                       b'{"a":01}', b'{"a":+1}', b'{"a":.5}', b'{"a":NaN}', b'{"a":"\n"}', b'/**/{}'):
             answer = self.fails(6, 'error unmarshall network config', conf=stdin)
             self.assertEqual(answer.json['cniVersion'], '1.1.0')
@@ -107,7 +108,8 @@ class Stdin(Errors):
                 self.fails(6, command=command, conf=stdin)
 
     def test_deep_nesting(self):
-        for deep in (b'[' * 100000, b'[' * 100000 + b']' * 100000, b'{"a":' * 100000, b'{"a":' * 1001 + b'1' + b'}' * 1001):
+        for deep in (b'[' * 100000, b'[' * 100000 + b']' * 100000, b'{"a":' * 100000,
+                     b'{"a":' * 1001 + b'1' + b'}' * 1001):
             self.fails(6, conf=deep)
 
     def test_white_space_around_it_is_fine(self):

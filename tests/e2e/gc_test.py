@@ -205,7 +205,8 @@ class Wrong(Gc):
                       '{"containerID":"a","ifname":null}', '{"containerID":5,"ifname":"eth0"}',
                       '{"containerID":["a"],"ifname":"eth0"}', '{"containerid":"a","ifname":"eth0"}',
                       '{"containerID":"a","ifName":"eth0"}'):
-            for place in ('[{}]', '[{{"containerID":"b","ifname":"eth0"}}, {}]', '[{}, {{"containerID":"b","ifname":"x"}}]'):
+            for place in ('[{}]', '[{{"containerID":"b","ifname":"eth0"}}, {}]',
+                          '[{}, {{"containerID":"b","ifname":"x"}}]'):
                 self.refuses(f'"{VALID}": {place.format(wrong)}')
 
     def test_a_repeated_key(self):

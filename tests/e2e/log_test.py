@@ -64,7 +64,8 @@ class Lines(Log):
 
     def test_each_allocation_recorded_or_released_is_logged_with_its_reason(self):
         self.assertEqual(self.said(self.add(f'{A},fd00::5/64'))[1:],
-                         [('info', 'recorded 10.0.0.5/24 for "pod1-eth0"'), ('info', 'recorded fd00::5/64 for "pod1-eth0"')])
+                         [('info', 'recorded 10.0.0.5/24 for "pod1-eth0"'),
+                          ('info', 'recorded fd00::5/64 for "pod1-eth0"')])
         self.assertIn(('info', '"pod1-eth0" holds what it asks for already'), self.said(self.add(f'{A},fd00::5/64')))
         released = [('info', f'successfully deleted the existing allocation for "pod1-eth0": {ip}')
                     for ip in ('10.0.0.5', 'fd00::5')]
@@ -102,8 +103,8 @@ class Lines(Log):
 
 class Levels(Log):
     def test_each_shows_itself_and_what_is_worse(self):
-        for level, shown in (('error', {'error'}), ('warning', {'error', 'warning'}), ('info', {'error', 'warning', 'info'}),
-                             ('debug', {'error', 'warning', 'info', 'debug'})):
+        for level, shown in (('error', {'error'}), ('warning', {'error', 'warning'}),
+                             ('info', {'error', 'warning', 'info'}), ('debug', {'error', 'warning', 'info', 'debug'})):
             ipam = {'logLevel': level, 'password': 'wrong', 'logFile': self.dir}
             with self.subTest(level=level):
                 self.assertEqual({line[0] for line in self.said(self.ask('DEL', ipam=ipam))}, shown)

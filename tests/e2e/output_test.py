@@ -143,8 +143,9 @@ class Secrets(Output):
         self.add(A)
         for command in ('ADD', 'DEL', 'CHECK', 'STATUS', 'GC'):
             for ipam in ({}, {'password': self.SECRET}, {'port': pg.free_port()}, {'sslpassword': self.SECRET},
-                         {'dbname': 'none', 'password': self.SECRET}, {'sslmode': 'x'}, {'hots': 1}, {'passwd': self.SECRET},
-                         {'password': [self.SECRET]}, {'password': {'x': self.SECRET}}, {'sslkey': self.SECRET},
+                         {'dbname': 'none', 'password': self.SECRET}, {'sslmode': 'x'}, {'hots': 1},
+                         {'passwd': self.SECRET}, {'password': [self.SECRET]}, {'password': {'x': self.SECRET}},
+                         {'sslkey': self.SECRET},
                          {'routes': self.SECRET}, {'addresses': [{'address': A, 'key': self.SECRET}]}):
                 for which in BOTH:
                     with self.subTest(command=command, ipam=ipam, which=which):
@@ -158,7 +159,8 @@ class Secrets(Output):
 
     def test_no_process_title_has_it(self):
         with verbs.deaf() as port:
-            process = fire.begin(plugin.NET, 'STATUS', self.conf(ipam={'port': port, 'password': 's3cr3t', 'timeout': 1}))
+            conf = self.conf(ipam={'port': port, 'password': 's3cr3t', 'timeout': 1})
+            process = fire.begin(plugin.NET, 'STATUS', conf)
             child = fire.child_of(process)
             titles = []
             for pid in (process.pid, child):

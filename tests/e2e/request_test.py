@@ -83,7 +83,8 @@ class Sources(Requests):
             self.gets(['10.0.0.5/24'], ipam=conf_ips('10.0.0.5/24'), conf=conf)
 
     def test_the_annotation_is_one_string_with_commas_and_blanks(self):
-        self.gets(['10.0.0.5/24', 'fd00::5/64', '10.0.0.6/24'], conf=annotated(' 10.0.0.5/24,fd00::5/64 ,\t10.0.0.6/24,'))
+        self.gets(['10.0.0.5/24', 'fd00::5/64', '10.0.0.6/24'],
+                  conf=annotated(' 10.0.0.5/24,fd00::5/64 ,\t10.0.0.6/24,'))
 
     def test_the_annotation_counts_only_where_the_configuration_declares_it(self):
         for declared in (False, None, 'true', 1):

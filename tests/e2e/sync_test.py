@@ -85,7 +85,8 @@ class Together(Sync):
 
     def test_a_standby_alone_is_not_ready(self):
         for which in BOTH:
-            self.refused(self.ask('STATUS', which=which, ipam={'port': self.standby.port, 'timeout': 0.7}), 50, 'read-only')
+            answer = self.ask('STATUS', which=which, ipam={'port': self.standby.port, 'timeout': 0.7})
+            self.refused(answer, 50, 'read-only')
         self.refused(self.ask('ADD', A, ipam={'port': self.standby.port, 'timeout': 0.7}), 11)
 
 
@@ -161,7 +162,8 @@ class Cancelled(Sync):
         self.standby.start()
         self.assertEqual(self.allowed(plugin.finish(process, b'')).addresses, [A])
         self.assertEqual(self.held(), [A])
-        fire.wait_until(lambda: self.standby.psql(f"SELECT 1 FROM ips WHERE network = '{self.network}'"), 10, 'replicated')
+        there = f"SELECT 1 FROM ips WHERE network = '{self.network}'"
+        fire.wait_until(lambda: self.standby.psql(there), 10, 'replicated')
 
 
 class Behind(Sync):

@@ -16,7 +16,8 @@ MOST = 0.5 + 2 * fire.SLACK  # what a busy machine adds
 
 
 def conf(port, **ipam):
-    return {'cniVersion': '1.1.0', 'name': 'net', 'type': plugin.NET, 'prevResult': {'ips': [{'address': '10.0.0.5/24'}]},
+    return {'cniVersion': '1.1.0', 'name': 'net', 'type': plugin.NET,
+            'prevResult': {'ips': [{'address': '10.0.0.5/24'}]},
             'ipam': {'type': plugin.IPAM, 'host': '127.0.0.1', 'port': port, **ipam}}
 
 
