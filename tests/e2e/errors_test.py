@@ -93,7 +93,8 @@ class Stdin(Errors):
         whole = json.dumps(self.conf()).encode()
         for stdin in (b'', b' \n', b'x', b'{', b'{}x', whole + b'x', whole + b'{}', whole + whole, whole[:-1],
                       whole[:50], b'{"name": nul}', b"{'name': 'x'}", b'{"a":1,}', b'{"a" 1}', b'[1,]',
-                      b'\xef\xbb\xbf' + whole, whole.replace(b'"type"', b'"ty\x00pe"', 1), whole + b'\0', whole.replace(b'net-', b'net-\xff', 1),
+                      b'\xef\xbb\xbf' + whole, whole.replace(b'"type"', b'"ty\x00pe"', 1), whole + b'\0',
+                      whole.replace(b'net-', b'net-\xff', 1),
                       b'{"a":01}', b'{"a":+1}', b'{"a":.5}', b'{"a":NaN}', b'{"a":"\n"}', b'/**/{}'):
             answer = self.fails(6, 'error unmarshall network config', conf=stdin)
             self.assertEqual(answer.json['cniVersion'], '1.1.0')
