@@ -81,8 +81,7 @@ int claim_held(const struct holding *h, const struct claim *c, struct err *e)
 	if (h->here && !h->this_boot)
 		return err_details(e,
 			"recorded under another boot id, but after this host was started: two "
-			"hosts share the "
-			"name \"%s\"; give each a \"node\" of its own",
+			"hosts share the name \"%s\"; give each a \"node\" of its own",
 			c->by.node);
 	if (h->pod_name)
 		return err_details(e, "pod %s%s%s", h->pod_namespace ? h->pod_namespace : "",
@@ -149,8 +148,7 @@ static int take(const struct store *s, const struct claim *c, const struct holdi
 	for (size_t i = 0; i < gone.n; i++)
 		log_line(log, LOG_INFO,
 			"successfully deleted the existing allocation for \"%s-%s\": %s, left by "
-			"boot %s of "
-			"this node",
+			"boot %s of this node",
 			gone.rows[i].pod, gone.rows[i].interface, gone.rows[i].ip,
 			gone.rows[i].boot_id);
 	releases_free(&gone);

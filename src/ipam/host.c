@@ -55,10 +55,8 @@ int host_identity(const struct world *w, const char *node, struct host *out, str
 	if (machine_id(w, out->host_id) < 0)
 		return err_set(e, CNI_CONFIG,
 			"/etc/machine-id has no 32 hex digits: make one (systemd-machine-id-setup "
-			"or "
-			"dbus-uuidgen --ensure=/etc/machine-id), or say who this host is with "
-			"\"node\" in the "
-			"ipam object");
+			"or dbus-uuidgen --ensure=/etc/machine-id), or say who this host is with "
+			"\"node\" in the ipam object");
 	return 0;
 }
 

@@ -15,8 +15,7 @@ static void warn_hidden(struct log *log, const struct releases *gone)
 	if (gone->hides_warnings)
 		log_line(log, LOG_WARNING,
 			"the server hides warnings (client_min_messages): nobody could tell a "
-			"release that was not "
-			"replicated");
+			"release that was not replicated");
 }
 
 int ipam_del(const struct cni_call *call, struct cni_answer *out, struct err *e)
@@ -47,9 +46,8 @@ static void log_gc(const struct cni_call *call, const struct ipam *i, const stru
 	if (gone->twin_count)
 		log_line(call->log, LOG_WARNING,
 			"%s rows of this node, such as \"%s-%s\", are of another boot id but "
-			"younger than this "
-			"boot, and stay: two hosts share the name \"%s\"; give each a \"node\" of "
-			"its own",
+			"younger than this boot, and stay: two hosts share the name \"%s\"; give "
+			"each a \"node\" of its own",
 			gone->twin_count, gone->twin_pod, gone->twin_interface, i->host.node);
 	warn_hidden(call->log, gone);
 }

@@ -16,8 +16,7 @@ static int judge(const struct store_status *s, struct err *e)
 	if (s->works_with > STORE_SCHEMA)
 		return err_set(e, CNI_NOT_READY,
 			"the database's schema works with builds for schema %d and later, this one "
-			"is for %d: "
-			"install newer plugins",
+			"is for %d: install newer plugins",
 			s->works_with, STORE_SCHEMA);
 	if (!s->may_write)
 		return err_set(e, CNI_NOT_READY,

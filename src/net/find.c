@@ -73,7 +73,6 @@ int find_delegate(const struct cni_call *call, const char *type, char **path, st
 	}
 	err_set(e, CNI_CONFIG, "failed to find plugin \"%s\" in path [%s]", type,
 		text_get(&searched));
-	return err_details(e,
-		"put the executable into one of these directories, or correct CNI_PATH "
-		"or \"type\" in ipam");
+	return err_details(e, "put the executable into one of these directories, or correct "
+			      "CNI_PATH or \"type\" in ipam");
 }

@@ -54,8 +54,8 @@ static int chained_add(const struct cni_call *call, struct cni_answer *answer, s
 		return -1;
 	if (there == 0)
 		return err_set(e, CNI_CONFIG,
-			"no prevResult: with \"chained\" this plugin comes behind a net plugin "
-			"in the list that has the same ipam");
+			"no prevResult: with \"chained\" this plugin comes behind a net plugin in "
+			"the list that has the same ipam");
 	answer->json = cJSON_PrintUnformatted(json_get(call->conf, "prevResult"));
 	return answer->json ? 0 : err_set(e, CNI_IO, "out of memory");
 }
