@@ -76,15 +76,26 @@ static void say(const struct again *a, const struct attempt *at, size_t target)
 		target + 1, (int)at->outcome, at->sqlstate, at->text[0] ? ": " : "", at->text);
 }
 
-/* Connecting that the end of the time has cut short has less to say than what it came to before. */
+static bool is_open(const struct attempt *at)
+{
+	return at->outcome == ATTEMPT_UNKNOWN || at->outcome == ATTEMPT_DOUBTFUL;
+}
+
+/* No connection says nothing about what was sent before; and connecting that the end of the time
+ * has cut short has less to say than what it came to before. */
 static void keep_words(struct attempt *earlier, struct attempt *out)
 {
-	if (out->outcome != ATTEMPT_NOT_SENT || out->ended != LIMIT_EXPIRED) {
+	bool not_sent = out->outcome == ATTEMPT_NOT_SENT;
+
+	if (not_sent && is_open(earlier)) {
+		out->outcome = ATTEMPT_UNKNOWN;
+	} else if (!not_sent || out->ended != LIMIT_EXPIRED || !earlier->text[0] ||
+		   earlier->outcome != ATTEMPT_NOT_SENT) {
 		*earlier = *out;
-	} else if (earlier->outcome == ATTEMPT_NOT_SENT && earlier->text[0]) {
-		memcpy(out->text, earlier->text, sizeof(out->text));
-		memcpy(out->sqlstate, earlier->sqlstate, sizeof(out->sqlstate));
+		return;
 	}
+	memcpy(out->text, earlier->text, sizeof(out->text));
+	memcpy(out->sqlstate, earlier->sqlstate, sizeof(out->sqlstate));
 }
 
 void again_run(struct again *a, const char *sql, const char *const *values, int n,
