@@ -1,6 +1,8 @@
 /* Connecting. Needs nothing: the server is a script. */
 #include "fake_server.h"
 
+#include <poll.h>
+
 #include "box.h"
 #include "store/connect.h"
 
@@ -87,6 +89,29 @@ static void a_server_that_says_nothing_or_no_end(void **state)
 		assert_true(limit_left(&l) > 0);
 		server_stop(&s);
 	}
+}
+
+static void what_is_ready_does_not_draw_out_a_deadline(void **state)
+{
+	static const char *const script[] = { "hello" };
+	struct server s;
+	struct param params[] = { { "host", "127.0.0.1" }, { "port", s.port } };
+	struct limit l = limit_in(10), over = limit_in(0);
+	struct targets t;
+	struct attempt at;
+	struct err e = { 0 };
+	PGconn *conn;
+
+	(void)state;
+	server_start(&s, script, 1);
+	assert_int_equal(targets_of(params, 2, &t, &e), 0);
+	conn = connect_to(&t, 0, &l, &at);
+	assert_non_null(conn);
+	assert_int_equal(connect_wait(conn, &l, POLLOUT), LIMIT_READY);
+	assert_int_equal(connect_wait(conn, &over, POLLOUT), LIMIT_EXPIRED);
+	PQfinish(conn);
+	targets_free(&t);
+	server_stop(&s);
 }
 
 static void nobody_listens(void **state)
@@ -211,6 +236,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_server_says_instead_of_hello),
 		cmocka_unit_test(a_server_that_says_nothing_or_no_end),
+		cmocka_unit_test(what_is_ready_does_not_draw_out_a_deadline),
 		cmocka_unit_test(nobody_listens),
 		boxed(what_libpq_does_not_accept),
 		boxed(a_refused_connection_is_not_tried_twice),
