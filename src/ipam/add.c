@@ -69,9 +69,9 @@ static void note_pod(void *context, const char *key, const char *value)
 static int nothing_asked_for(struct err *e)
 {
 	err_set(e, CNI_CONFIG, "no address was asked for");
-	return err_details(
-		e, "ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability \"ips\"), "
-		   "the pod annotation ipam-status-cni/ips, args.cni.ips, or ipam.addresses");
+	return err_details(e,
+		"ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability \"ips\"), "
+		"the pod annotation ipam-status-cni/ips, args.cni.ips, or ipam.addresses");
 }
 
 /* Routes and dns change hands: from the configuration into the result. */
