@@ -94,23 +94,31 @@ static void no_reader_is_abandoned(void **state)
 	assert_int_equal(limit_look(&l), LIMIT_ABANDONED); /* a descriptor that is closed */
 }
 
-static void a_file_or_a_terminal_has_no_reader_that_goes(void **state)
+static void a_file_has_no_reader_that_goes(void **state)
 {
 	struct limit l = limit_in(0.02);
 	int file = open("/dev/null", O_WRONLY);
-	int master, slave;
 
 	(void)state;
 	l.reader = file;
 	assert_int_equal(limit_wait(&l, -1, 0), LIMIT_EXPIRED);
-	assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
+	close(file);
+}
+
+/* A bare chroot has no /dev/pts to make a terminal in. */
+static void nor_has_a_terminal(void **state)
+{
+	struct limit l = limit_in(0.02);
+	int master, slave;
+
+	(void)state;
+	if (openpty(&master, &slave, NULL, NULL, NULL) < 0)
+		skip();
 	close(master);
-	l = limit_in(0.02);
 	l.reader = slave;
 	assert_int_equal(limit_look(&l), LIMIT_READY);
 	assert_int_equal(limit_wait(&l, -1, 0), LIMIT_EXPIRED);
 	close(slave);
-	close(file);
 }
 
 static void a_part_ends_first_or_with_the_whole(void **state)
@@ -213,7 +221,8 @@ int main(void)
 		cmocka_unit_test(ready_counts_before_the_end),
 		cmocka_unit_test(the_other_end_gone_is_ready),
 		cmocka_unit_test(no_reader_is_abandoned),
-		cmocka_unit_test(a_file_or_a_terminal_has_no_reader_that_goes),
+		cmocka_unit_test(a_file_has_no_reader_that_goes),
+		cmocka_unit_test(nor_has_a_terminal),
 		cmocka_unit_test(a_part_ends_first_or_with_the_whole),
 		cmocka_unit_test(odd_numbers_of_seconds),
 		cmocka_unit_test(other_signals_do_not_end_a_wait),
