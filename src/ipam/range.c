@@ -4,6 +4,8 @@
 
 #include "base/json.h"
 
+#define MOST 4096 /* each is compared with all before it */
+
 static bool holds(const struct range *r, const struct ip *ip)
 {
 	return ip->family == r->subnet.family && ip_in(ip, &r->subnet) &&
@@ -102,6 +104,8 @@ static int add_range(struct ranges *all, const struct range *r, size_t set_begin
 	struct range *list;
 	char a[IP_TEXT], b[IP_TEXT];
 
+	if (all->n == MOST)
+		return err_set(e, CNI_CONFIG, "ipam.ranges: more than %d ranges", MOST);
 	for (size_t i = 0; i < all->n; i++) {
 		const struct range *o = &all->list[i];
 

@@ -173,6 +173,32 @@ static void no_ranges(void **state)
 	assert_null(ranges_holding(&r, &ip));
 }
 
+static void not_any_number_of_them(void **state)
+{
+	cJSON *sets = cJSON_CreateArray();
+	struct ranges r = { 0 };
+	struct err e = { 0 };
+	char subnet[IP_TEXT];
+
+	(void)state;
+	for (int i = 0; i < 4097; i++) {
+		cJSON *set = cJSON_CreateArray(), *range = cJSON_CreateObject();
+
+		snprintf(subnet, sizeof(subnet), "10.%d.%d.0/24", i / 256, i % 256);
+		cJSON_AddStringToObject(range, "subnet", subnet);
+		cJSON_AddItemToArray(set, range);
+		cJSON_AddItemToArray(sets, set);
+	}
+	assert_int_equal(ranges_read(sets, &r, &e), -1);
+	assert_int_equal(e.code, CNI_CONFIG);
+	assert_string_equal(e.msg, "ipam.ranges: more than 4096 ranges");
+	cJSON_DeleteItemFromArray(sets, 0);
+	assert_int_equal(ranges_read(sets, &r, &e), 0);
+	assert_int_equal(r.n, 4096);
+	ranges_free(&r);
+	cJSON_Delete(sets);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +206,7 @@ int main(void)
 		cmocka_unit_test(what_is_refused),
 		cmocka_unit_test(parts_of_one_subnet_and_two_families),
 		cmocka_unit_test(no_ranges),
+		cmocka_unit_test(not_any_number_of_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
