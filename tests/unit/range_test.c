@@ -1,4 +1,6 @@
 /* Ranges as host-local has them. Needs nothing. */
+#include <stdio.h>
+
 #include "unit.h"
 
 #include "ipam/range.h"
