@@ -45,6 +45,13 @@ enum limit_ready limit_look(const struct limit *l);
  */
 int limit_listen(void);
 
+/*
+ * For what no poll reaches, a library that computes or a file system that hangs: after `seconds`
+ * the process writes `words` to `fd` and ends with 1, wherever it is. 0: no more. Children do not
+ * inherit it.
+ */
+void limit_last_resort(double seconds, int fd, const char *words);
+
 /* "the deadline has passed" or "nobody waits for the answer any more": why a wait ended. */
 const char *limit_why(enum limit_ready r);
 

@@ -47,6 +47,7 @@ int answer_error(const struct cni_call *call, const struct err *e, const char *v
 {
 	scoped_free char *text = err_json(e, version);
 
+	limit_last_resort(0, -1, NULL); /* two answers are none */
 	log_line(call->log, LOG_ERROR, "%s: %s%s%s", call->command, e->msg, *e->details ? "; " : "",
 		e->details);
 	if (text)
@@ -83,7 +84,10 @@ static int print_or_undo(const struct cni_call *call, const struct cni_answer *a
 
 int answer_print(const struct cni_call *call, struct cni_answer *answer)
 {
-	int status = print_or_undo(call, answer);
+	int status;
+
+	limit_last_resort(0, -1, NULL); /* printing and undoing have ends of their own */
+	status = print_or_undo(call, answer);
 
 	free(answer->json);
 	if (answer->drop)

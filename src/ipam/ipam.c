@@ -1,11 +1,30 @@
 #include "ipam/ipam.h"
 
-#include "base/json.h"
+#include <string.h>
+
+#include "base/scope.h"
+
+/* Seconds behind the timeout, when the caller has not killed us yet. */
+#define LAST_RESORT 0.7
 
 /* What is kept of the time for cancelling and releasing, so that the answer comes within it. */
 static double reserve(double timeout)
 {
 	return timeout > 4 ? 0.5 : timeout / 8;
+}
+
+/* What is said if the last resort has to say it. */
+static void arm_last_resort(const struct cni_call *call, double seconds)
+{
+	bool status = strcmp(call->command, "STATUS") == 0;
+	double gone = (double)(limit_now() - call->started) / 1e9;
+	struct err e;
+
+	err_set(&e, status ? CNI_NOT_READY : CNI_AGAIN,
+		"%s, and the database's library does not come back", limit_why(LIMIT_EXPIRED));
+	scoped_free char *json = err_json(&e, cni_version_text(call->version));
+	if (json)
+		limit_last_resort(seconds - gone + LAST_RESORT, call->world->out, json);
 }
 
 static void set_deadline(const struct cni_call *call, double timeout)
@@ -14,6 +33,7 @@ static void set_deadline(const struct cni_call *call, double timeout)
 	double seconds = timeout > 0 ? timeout : standard;
 
 	call->limit->end = call->started + (int64_t)((seconds - reserve(seconds)) * 1e9);
+	arm_last_resort(call, seconds);
 }
 
 static int read_host(const struct cni_call *call, unsigned needs, struct ipam *i, struct err *e)

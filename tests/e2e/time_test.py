@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """How long a call lasts when the database says nothing, or stdin never ends. Needs nothing but time."""
 import os
+import socket
 import sys
+import tempfile
+import threading
 import time
 import unittest
 
@@ -48,6 +51,32 @@ class Time(unittest.TestCase):
             self.lasts([(plugin.IPAM, verb, conf(port), seconds) for verb, seconds in DEFAULTS.items()]
                        + [(plugin.NET, 'ADD', conf(port), 10), (plugin.NET, 'STATUS', conf(port), 2)]
                        + [(which, verb, None, DEFAULTS[verb]) for which in verbs.BOTH for verb in ('ADD', 'STATUS')])
+
+    def test_what_no_poll_reaches_ends_too(self):
+        """libpq opens the authority's file when the server takes TLS, and a FIFO that nobody writes to never opens."""
+        with tempfile.TemporaryDirectory() as folder, socket.create_server(('127.0.0.1', 0)) as server:
+            def take_tls():
+                while True:
+                    try:
+                        peer, _ = server.accept()
+                    except OSError:
+                        return
+                    peers.append(peer)
+                    peer.recv(8)
+                    peer.sendall(b'S')
+            fifo, peers = os.path.join(folder, 'ca.crt'), []
+            os.mkfifo(fifo)
+            threading.Thread(target=take_tls, daemon=True).start()
+            ipam = conf(server.getsockname()[1], timeout=1, sslmode='verify-ca', sslrootcert=fifo)
+            calls = [(plugin.IPAM, verb) for verb in ('ADD', 'STATUS', 'GC')]
+            began = time.monotonic()
+            for answer in fire.at_once([lambda c=c: plugin.run(*c, ipam, args='IP=10.0.0.5/24') for c in calls]):
+                self.assertIn('does not come back', answer.said)
+                self.assertIn(answer.code, (11, 50))
+            self.assertLess(time.monotonic() - began, 1.7 + MOST)
+            server.shutdown(socket.SHUT_RDWR)
+            for peer in peers:
+                peer.close()
 
     def test_the_configured_one_counts_instead_fractions_too(self):
         with verbs.deaf() as port:

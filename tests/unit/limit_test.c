@@ -1,6 +1,7 @@
 /* The deadline and its watchers. Needs nothing. */
 #include "unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <poll.h>
@@ -9,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/limit.h"
@@ -205,6 +207,38 @@ static void signals_that_end_us(void **state)
 	}
 }
 
+/* What a child says that arms the last resort, and then computes for ever or `ends` by itself. */
+static void last_resort(bool ends, const char *said, int status)
+{
+	char buf[32] = "";
+	int p[2], how;
+	pid_t pid;
+
+	assert_return_code(pipe(p), errno);
+	pid = fork();
+	if (pid == 0) {
+		limit_last_resort(0.05, p[1], "last words");
+		if (ends)
+			limit_last_resort(0, -1, NULL);
+		for (int64_t end = limit_now() + 200000000; !ends || limit_now() < end;)
+			;
+		_exit(0);
+	}
+	close(p[1]);
+	assert_int_equal(waitpid(pid, &how, 0), pid);
+	assert_int_equal(read(p[0], buf, sizeof(buf) - 1), strlen(said));
+	assert_string_equal(buf, said);
+	assert_int_equal(how, status << 8);
+	close(p[0]);
+}
+
+static void the_last_resort(void **state)
+{
+	(void)state;
+	last_resort(false, "last words", 1);
+	last_resort(true, "", 0);
+}
+
 static void reasons(void **state)
 {
 	(void)state;
@@ -227,6 +261,7 @@ int main(void)
 		cmocka_unit_test(odd_numbers_of_seconds),
 		cmocka_unit_test(other_signals_do_not_end_a_wait),
 		cmocka_unit_test(signals_that_end_us),
+		cmocka_unit_test(the_last_resort),
 		cmocka_unit_test(reasons),
 	};
 
