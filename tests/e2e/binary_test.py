@@ -12,6 +12,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import dns
 import fire
 import pg
 import plugin
@@ -229,6 +230,13 @@ class EmptyRoot(Poor):
             self.life(which, **self.there())
         self.assertEqual(stat.S_IMODE(os.stat(self.log).st_mode), 0o600)
         self.assertEqual(sorted(os.listdir(self.dir)), sorted([*BOTH, 'ca.crt', 'etc', 'proc', 'log']))
+
+    def test_a_name_by_DNS(self):
+        self.write('etc/hosts', '')
+        self.write('etc/resolv.conf', dns.CONF)
+        with dns.Names(db_test='127.0.0.1') as names:
+            self.life(plugin.NET, **self.there())
+            self.assertIn('db.test', names.asked)
 
     def test_what_is_recorded_is_of_that_host(self):
         self.add(A, **self.there())

@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import dns
 import fire
 import pg
 import plugin
@@ -183,13 +184,17 @@ class Surroundings(Secrets):
     """What the caller brings along that is not PG…"""
 
     def test_a_resolver_that_is_told_otherwise(self):
-        aliases = self.file('aliases', 'elsewhere localhost\n')
-        env = {'HOSTALIASES': aliases, 'LOCALDOMAIN': 'example.invalid', 'RES_OPTIONS': 'debug ndots:15 use-vc timeout:30',
-               'RESOLV_HOST_CONF': aliases, 'RESOLV_MULTI': 'off', 'GCONV_PATH': self.dir,
-               'KRB5_CONFIG': '/none', 'KRB5CCNAME': '/none', 'GSS_USE_PROXY': '1'}
-        for which in BOTH:
-            self.allowed(self.ask('STATUS', which=which, ipam={'host': 'localhost'}, env=env))
-        self.refused(self.ask('STATUS', ipam={'host': 'elsewhere', 'timeout': 1}, env=env), 50, 'elsewhere')
+        env = {'HOSTALIASES': self.file('aliases', 'elsewhere db.test\n'), 'LOCALDOMAIN': 'test', 'RES_OPTIONS': 'use-vc',
+               'RESOLV_HOST_CONF': '/none', 'RESOLV_MULTI': 'off', 'GCONV_PATH': self.dir, 'KRB5_CONFIG': '/none',
+               'KRB5CCNAME': '/none', 'GSS_USE_PROXY': '1'}
+        through = mounted((self.file('resolv.conf', dns.CONF, 0o644), '/etc/resolv.conf'))
+        with dns.Names(db_test='127.0.0.1') as names:
+            for which in BOTH:
+                self.allowed(self.ask('STATUS', which=which, ipam={'host': 'db.test'}, env=env, through=through))
+                for host in ('elsewhere', 'db'):
+                    answer = self.ask('STATUS', which=which, ipam={'host': host, 'timeout': 1}, env=env, through=through)
+                    self.refused(answer, 50, host)
+            self.assertIn('db.test', names.asked)
 
     def test_a_service_with_several_hosts(self):
         """The first is nowhere, the second hangs, the third has it."""
