@@ -3,6 +3,7 @@
 programs."""
 import json
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -196,6 +197,17 @@ class Surroundings(Secrets):
                     self.refused(answer, 50, host)
             self.assertIn('db.test', names.asked)
 
+    def test_the_home_folder_that_the_system_knows(self):
+        """Of whoever runs the plugin, with and without a variable that says so."""
+        home = pwd.getpwuid(os.getuid()).pw_dir
+        self.file('.pgpass', f'*:*:*:*:{self.server.password}\n')
+        self.file('.pg_service.conf', f'[mine]\npassword={self.server.password}\n')
+        for env in ({'HOME': home}, {'HOME': None}, {'HOME': ''}):
+            how = {'env': env, 'through': mounted((self.dir, home))}
+            for which in BOTH:
+                self.refused(self.ask('STATUS', which=which, ipam={'password': None}, **how), 50, 'password')
+                self.refused(self.ask('STATUS', which=which, ipam={'password': None, 'service': 'mine'}, **how), 7, 'mine')
+
     def test_a_service_with_several_hosts(self):
         """The first is nowhere, the second hangs, the third has it."""
         ask = {'host': None, 'port': None, 'user': None, 'password': None, 'dbname': None, 'service': 'mine'}
@@ -227,8 +239,12 @@ class Surroundings(Secrets):
         self.allowed(self.ask('STATUS'))
         self.allowed(self.ask('DEL'))
         self.add('10.0.0.6/24')
+        self.server.psql('INSERT INTO public.ips (network, node, host_id, boot_id, pod_id, interface, ip)'
+                         " SELECT 'bystander', node, host_id, boot_id, pod_id, interface, ip FROM public.ips"
+                         f" WHERE network = '{self.network}' AND node <> 'other'")
         self.allowed(self.ask('GC'))
         self.assertEqual(self.held(), ['10.0.0.1/24'])
+        self.assertEqual(self.server.value("SELECT count(*) FROM public.ips WHERE network = 'bystander'"), '1')
         self.assertEqual(self.server.value('SELECT count(*) FROM evil.ips'), '0')
 
 
