@@ -32,18 +32,17 @@ POOL = [f'10.3.{i // 250}.{i % 250 + 1}' for i in range(500)]
 SEED = int(os.environ.get('HOSTS_SEED', time.time_ns() % 10**6))
 ENTER = '''echo "$1" >"$0/boot_id" && mount --bind "$0/boot_id" /proc/sys/kernel/random/boot_id &&
     { [ -z "$2" ] || { echo "$2" >"$0/machine-id" && mount --bind "$0/machine-id" /etc/machine-id; }; } &&
-    echo up && exec cat'''
+    rm -r "$0" && echo up && exec cat'''
 
 
 class Boot:
     """Namespaces that a waiting process keeps, until we close its stdin or have gone."""
 
     def __init__(self, machine_id=''):
-        self.dir = tempfile.mkdtemp(prefix='ipam-boot.')
         back = int(time.clock_gettime(time.CLOCK_BOOTTIME))
         self.process = subprocess.Popen(
             ['unshare', '--mount', '--propagation', 'private', '--time', '--boottime', str(-back), 'sh', '-c', ENTER,
-             self.dir, str(uuid.uuid4()), machine_id], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+             tempfile.mkdtemp(prefix='ipam-boot.'), str(uuid.uuid4()), machine_id], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         if self.process.stdout.readline() != 'up\n':
             raise RuntimeError('cannot make the namespaces of a boot')
         # The uptime is a fraction of a second by now: that is when this boot began.
@@ -58,9 +57,6 @@ class Boot:
         self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
-        for name in os.listdir(self.dir):
-            os.remove(os.path.join(self.dir, name))
-        os.rmdir(self.dir)
 
 
 class Host:

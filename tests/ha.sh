@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# The long test: a real database cluster (Patroni, etcd, three PostgreSQL servers with synchronous replication) that
+# loses its primary in every way, under loops of the built executables. Takes some minutes; needs root and apt.
+#
+#   tests/ha.sh [WORD...]      only the faults that have one of the words in their names
+#
+# Patroni and etcd are downloaded and unpacked into a folder of this run, not installed: the machine stays as it is.
+
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+
+readonly PACKAGES=(patroni etcd-server python3-etcd)
+work=
+child=
+
+clean_up() {
+	trap - EXIT
+	if [[ -n $child ]]; then
+		kill -TERM "$child" 2>/dev/null || true
+		wait "$child" || true
+	fi
+	[[ -z $work ]] || rm -rf "$work"
+}
+
+apt_get() {
+	apt-get -q -y -o DPkg::Lock::Timeout=400 -o Acquire::Retries=3 "$@" >>"$work/log" 2>&1 ||
+		{ tail -n 15 "$work/log" >&2; exit 1; }
+}
+
+# Prints what would have to be installed: the packages and what they depend on.
+wanted() {
+	apt-get -s -q install --no-install-recommends --reinstall "${PACKAGES[@]}" | awk '/^Inst/ { print $2 }'
+}
+
+unpack() {
+	local file
+	local -a names
+	apt-cache show "${PACKAGES[@]}" >/dev/null 2>&1 || apt_get update
+	mapfile -t names < <(wanted)
+	((${#names[@]} > 0)) || { echo "${0##*/}: apt does not know ${PACKAGES[*]}" >&2; exit 1; }
+	(cd "$work/debs" && apt_get download "${names[@]}")
+	for file in "$work"/debs/*.deb; do
+		dpkg-deb -x "$file" "$work/root"
+	done
+}
+
+((EUID == 0)) || { echo "${0##*/} needs root, to run servers as another user: sudo $0" >&2; exit 1; }
+./setup_dependencies.sh
+make
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+work=$(mktemp -d /var/tmp/ipam-ha.XXXXXX)
+mkdir "$work/debs" "$work/root"
+chmod 755 "$work" "$work/root"
+unpack
+IPAM_HA_ROOT=$work/root python3 tests/lib/ha.py "$@" </dev/null &
+child=$!
+status=0
+wait "$child" || status=$?
+child=
+((status == 0))
