@@ -38,7 +38,9 @@ class Pooler:
     def __init__(self, server, size=2, **settings):
         self.dir, self.host, self.port = pg.owned_tempdir('ipam-pooler.'), '127.0.0.1', pg.free_port()
         atexit.register(self.close)
-        self._write('users', f'"cni" "{server.password}"\n')
+        # With the password instead of its secret, every login would cost the pooler SCRAM's rounds.
+        secret = server.value("SELECT rolpassword FROM pg_authid WHERE rolname = 'cni'")
+        self._write('users', f'"cni" "{secret}"\n')
         ini = INI.format(server=server, port=self.port, dir=self.dir, size=size)
         self._write('pgbouncer.ini', ini + ''.join(f'{key} = {value}\n' for key, value in settings.items()))
         self.password = server.password

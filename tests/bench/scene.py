@@ -1,0 +1,141 @@
+"""Where the bench happens: one private server with a small and a large table, a pooler, and the candidates."""
+import json
+import os
+import subprocess
+import tempfile
+
+import pg
+import plugin
+import pooler
+
+SMALL, LARGE, PEER = 'ipam', 'ipam_large', 'peer'
+NETWORK, NODE = 'bench', 'bench-gc'
+GC_ROWS, GC_STALE = 10000, 5000
+
+# Some rows of our own network and of our own node's name, most of others; addresses that no candidate asks for.
+FILL = '''
+INSERT INTO ips (pod_id, interface, ip, network, node, host_id, boot_id)
+SELECT md5(n::text), 'eth0', set_masklen('128.0.0.0'::inet + n, 16),
+       CASE n % 5 WHEN 0 THEN '{network}' ELSE 'network-' || n % 5 END,
+       'node-' || n / 5 % 200, md5('host' || n / 5 % 200), '00000000-0000-0000-0000-000000000000'
+  FROM generate_series(1, {rows}) AS n;
+'''
+GC_FILL = '''
+INSERT INTO ips (pod_id, interface, ip, network, node, boot_id)
+SELECT 'gc-' || n, 'eth0', set_masklen('64.0.0.0'::inet + n, 16), '{network}', '{node}', '{boot}'
+  FROM generate_series({first}, {last}) AS n ON CONFLICT DO NOTHING;
+'''
+PEER_TABLE = '''
+CREATE TABLE ips (id serial PRIMARY KEY, pod_id varchar(64) UNIQUE NOT NULL, interface varchar(16) NOT NULL,
+                  ip varchar(128) UNIQUE NOT NULL, created_on timestamp DEFAULT now());
+GRANT ALL ON ips, ips_id_seq TO cni;
+'''
+PEER_FILL = '''
+INSERT INTO ips (pod_id, interface, ip) SELECT 'gc-' || n, 'eth0', host('64.0.0.0'::inet + n) || '/16'
+  FROM generate_series({first}, {last}) AS n ON CONFLICT DO NOTHING;
+'''
+
+
+def boot_id():
+    with open('/proc/sys/kernel/random/boot_id', encoding='ascii') as f:
+        return f.read().strip()
+
+
+def attachments(last, first=1):
+    return [{'containerID': f'gc-{n}', 'ifname': 'eth0'} for n in range(first, last + 1)]
+
+
+class Scene:
+    """Use as a with block. `tools` holds the programs drive and floor, `peer` another pair of plugins, or is None."""
+
+    def __init__(self, tools, rows, peer, fsync):
+        self.tools, self.rows, self.peer = tools, rows, peer
+        self.folder = tempfile.TemporaryDirectory(prefix='ipam-bench.')
+        self.server = pg.Server(fsync=fsync, autovacuum='off', shared_buffers='128MB', max_wal_size='4GB')
+        self.pooler = None
+
+    def __enter__(self):
+        self.server.psql(f'CREATE DATABASE {LARGE} OWNER ipam_owner; CREATE DATABASE {PEER}', dbname='postgres')
+        self.server.script(pg.PROVISION, self.server.conninfo(LARGE), IPAM_PASSWORD=self.server.password)
+        self.server.psql(PEER_TABLE, dbname=PEER)
+        for dbname, rows in ((SMALL, 1000), (LARGE, self.rows)):
+            self.server.psql(FILL.format(network=NETWORK, rows=rows), dbname=dbname)
+        self.pooler = pooler.Pooler(self.server)
+        return self
+
+    def __exit__(self, *_):
+        if self.pooler:
+            self.pooler.close()
+        self.server.close()
+        self.folder.cleanup()
+
+    # --- the tables ---
+
+    def tidy(self, dbname):
+        """What autovacuum would do, between measurements instead of during them."""
+        self.server.psql('VACUUM ANALYZE ips', dbname=dbname)
+
+    def fill_for_gc(self, dbname, last=GC_ROWS):
+        fill = PEER_FILL if dbname == PEER else GC_FILL
+        self.server.psql(fill.format(network=NETWORK, node=NODE, boot=boot_id(), first=1, last=last), dbname=dbname)
+
+    def count_gc(self, dbname):
+        return int(self.server.value("SELECT count(*) FROM ips WHERE pod_id LIKE 'gc-%'", dbname=dbname))
+
+    def forget(self, dbname=SMALL):
+        """Removes what the candidates have recorded and not released."""
+        self.server.psql("DELETE FROM ips WHERE pod_id LIKE 'bench-%'", dbname=dbname)
+
+    # --- candidates ---
+
+    def ipam(self, where):
+        """The ipam object for one way to the server: tcp, socket, pooler, large (by TCP) or peer."""
+        if where == 'pooler':
+            return plugin.ipam_conf(self.pooler, host=self.pooler.dir)
+        if where == 'socket':
+            return plugin.ipam_conf(self.server, host=self.server.dir)
+        return plugin.ipam_conf(self.server, dbname={'large': LARGE, 'peer': PEER}.get(where, SMALL))
+
+    def conf(self, where, node=None, **keys):
+        """A file with the network configuration."""
+        conf = {'cniVersion': '1.1.0', 'name': NETWORK, 'type': plugin.NET, 'ipam': self.ipam(where), **keys}
+        if node:
+            conf['ipam']['node'] = node
+        return self.file(json.dumps(conf))
+
+    def file(self, text):
+        handle, path = tempfile.mkstemp(dir=self.folder.name)
+        with os.fdopen(handle, 'w', encoding='ascii') as f:
+            f.write(text)
+        return path
+
+    def candidate(self, name, executable, verb, conf, base=0, pod='bench-%n', ip='%a'):
+        """A plugin: its name in the results, and how it is called."""
+        folder = self.peer if name.startswith('peer') else plugin.BINDIR
+        env = {'CNI_COMMAND': verb, 'CNI_PATH': folder, 'PATH': '/usr/bin:/bin'}
+        if verb in ('ADD', 'DEL', 'CHECK'):
+            env |= {'CNI_CONTAINERID': pod, 'CNI_IFNAME': 'eth0', 'CNI_NETNS': plugin.NETNS,
+                    'CNI_ARGS': f'IgnoreUnknown=1;IP={ip}/8'}
+        return self.lines(name, os.path.join(folder, executable), base, env, conf)
+
+    def floor(self, name, where, base):
+        conninfo = ' '.join(f"{k}='{v}'" for k, v in self.ipam(where).items() if k != 'type')
+        env = {'CONNINFO': conninfo, 'POD': 'bench-%n', 'IP': '%a/8', 'HOME': '/nonexistent'}
+        return self.lines(name, os.path.join(self.tools, 'floor'), base, env, None)
+
+    @staticmethod
+    def lines(name, path, base, env, conf):
+        said = [f'name {name}', f'path {path}', f'base {base}', *(f'env {k}={v}' for k, v in env.items())]
+        return '\n'.join(said + ([f'stdin {conf}'] if conf else [])) + '\n'
+
+    def drive(self, candidates, runs, first=1, at_once=1):
+        """Runs them in turn: {name: [(milliseconds, kilobytes)]}, with what it took altogether as `total`."""
+        done = subprocess.run([os.path.join(self.tools, 'drive'), str(runs), str(first), str(at_once)],
+                              input=''.join(candidates), capture_output=True, text=True, timeout=300, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        found = {}
+        for line in done.stdout.splitlines():
+            name, took, memory = line.split()
+            found.setdefault(name, []).append((int(took) / 1e6, int(memory)))
+        return found
