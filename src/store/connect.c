@@ -8,6 +8,10 @@
 #include "base/err.h"
 #include "store/resolve.h"
 
+/* What a server says to a wrong password. To none libpq says it itself, and trying again is as
+ * useless. */
+#define NO_PASSWORD "28P01"
+
 /* "…FATAL:  28P01: password…": where the five characters stand, or NULL. */
 static const char *find_sqlstate(const char *words)
 {
@@ -140,6 +144,8 @@ static PGconn *connect_address(const struct targets *t, const struct target *to,
 			limit_why(out->ended));
 	else
 		connect_words(PQerrorMessage(conn), out);
+	if (PQconnectionNeedsPassword(conn) && !out->sqlstate[0])
+		memcpy(out->sqlstate, NO_PASSWORD, sizeof(NO_PASSWORD));
 	PQfinish(conn);
 	return NULL;
 }

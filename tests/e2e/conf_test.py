@@ -94,7 +94,10 @@ class Database(Conf):
         self.fails(50, 'port 5432', ipam={'port': None, 'timeout': 0.3}, through=['unshare', '--net'])
 
     def test_there_is_no_default_password(self):
-        self.fails(50, 'password', ipam={'password': None})
+        began = time.monotonic()
+        for command, code in (('STATUS', 50), ('ADD', 11), ('DEL', 11)):
+            self.fails(code, 'no password supplied', command=command, ipam={'password': None})
+        self.assertLess(time.monotonic() - began, 2 + fire.SLACK, 'it is not tried again')
 
     def test_empty_values_and_null_are_the_defaults(self):
         for value in ('', None):
