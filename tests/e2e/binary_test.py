@@ -244,7 +244,7 @@ class EmptyRoot(Poor):
 
     def test_what_is_missing_is_said(self):
         os.remove(self.dir + '/ca.crt')
-        self.refused(self.ask('STATUS', **self.there()), 50, '/ca.crt')
+        self.refused(self.ask('STATUS', **self.there(timeout=1)), 50, '/ca.crt')
         self.refused(self.ask('STATUS', **self.there(sslmode='disable', host='db.other', timeout=1)), 50, 'db.other')
         os.remove(self.dir + '/etc/machine-id')
         self.refused(self.ask('ADD', A, **self.there(sslmode='disable')), 7, 'node')

@@ -171,8 +171,10 @@ class ByTcp(Pooled):
 
 
 class BySocket(ByTcp):
+    """What does not depend on the way there is tried once."""
     socket = True
-    test_two_hosts_and_the_one_that_writes = None
+    test_two_hosts_and_the_one_that_writes = test_what_is_wrong_is_said_at_once = None
+    test_of_eight_takeovers_of_one_stale_address_one_wins = test_one_attachment_asked_for_by_eight_at_once_is_one = None
 
 
 class OneConnection(Pooled):

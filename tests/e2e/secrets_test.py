@@ -80,10 +80,10 @@ class Output(Secrets):
             {'conf': whole[:-2].encode()}, {'conf': (whole + 'x').encode()}, {'conf': whole.replace('{', '[', 1).encode()},
             {'conf': whole.replace('"name"', '"nme"').encode()})
         for how in plain:
-            for command in ('STATUS', 'ADD', 'DEL'):
-                for which in BOTH:
-                    with self.subTest(command=command, which=which, **how):
-                        self.quiet(self.ask(command, A, which=which, **how))
+            with self.subTest(**how):
+                for answer in fire.at_once([lambda command=command, which=which: self.ask(command, A, which=which, **how)
+                                            for command in ('STATUS', 'ADD', 'DEL') for which in BOTH]):
+                    self.quiet(answer)
 
     def test_a_passfile_and_a_service_file_that_do_not_fit(self):
         passfile = self.file('pass', f'{SECRET}\n127.0.0.1:*:ipam:cni:{SECRET}\n')
@@ -118,7 +118,7 @@ class Process(Secrets):
         process = plugin.start(which, 'ADD', args=f'IP={A}', through=through, env=env)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        process.stdin.write(json.dumps(self.conf(ipam={'timeout': 5})).encode())
+        process.stdin.write(json.dumps(self.conf(ipam={'timeout': 3})).encode())
         process.stdin.close()
         process.stdin = None
         fire.wait_until(lambda: fire.backends(self.server, "wait_event_type = 'Lock'") == 1, 10, 'it waits for the lock')
@@ -217,9 +217,9 @@ class Surroundings(Secrets):
                       f'password={self.server.password}\n', 0o644)
             there = {'through': mounted((self.dir, '/etc/postgresql-common'))}
             for which in BOTH:
-                added = self.add(A, which=which, ipam={**ask, 'timeout': 6}, **there)
+                added = self.add(A, which=which, ipam={**ask, 'timeout': 3}, **there)
                 self.assertEqual((added.addresses, self.held()), ([A], [A]))
-                self.allowed(self.ask('DEL', which=which, ipam={**ask, 'timeout': 6}, **there))
+                self.allowed(self.ask('DEL', which=which, ipam={**ask, 'timeout': 3}, **there))
 
     def test_a_role_whose_search_path_leads_astray(self):
         self.server.psql('''CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO cni;
