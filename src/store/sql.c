@@ -73,18 +73,28 @@ const char *const sql_text[SQLS] = {
 	/* $1 to $10 as INSERT, $11 ids that LOOK judged, $12 uptime. Counting makes the DELETE end
 	 * before the INSERT begins; if a holder is alive, that is a unique violation, and all is undone
 	 * with it. What else an old attachment holds stays its own, and gets a first again: without one
-	 * it could get a second set. */
+	 * it could get a second set. All that it holds is locked first, in one order, and what is gone
+	 * by then is no candidate: two may take from one attachment at once. */
 	[SQL_TAKE] =
-		"WITH gone AS ("
-		"DELETE FROM public.ips "
-		"WHERE id" EQ "ANY ($11::pg_catalog.int8[]) AND network" EQ "$4 AND boot_id" NE "$7"
-		" AND created_on" LT AGO("$12") " "
-		"RETURNING *"
+		"WITH locked AS ("
+		"SELECT o.id, o.node, o.host_id, o.pod_id, o.interface, o.position "
+		"FROM public.ips AS o JOIN ("
+		"SELECT DISTINCT node, host_id, pod_id, interface FROM public.ips "
+		"WHERE id" EQ "ANY ($11::pg_catalog.int8[])) AS old"
+		" ON o.node" EQ "old.node AND o.host_id" EQ "old.host_id"
+		" AND o.pod_id" EQ "old.pod_id AND o.interface" EQ "old.interface "
+		"WHERE o.network" EQ "$4 "
+		"ORDER BY o.id FOR UPDATE OF o"
+		"), gone AS ("
+		"DELETE FROM public.ips USING locked "
+		"WHERE ips.id" EQ "locked.id AND ips.id" EQ "ANY ($11::pg_catalog.int8[])"
+		" AND ips.boot_id" NE "$7 AND ips.created_on" LT AGO("$12") " "
+		"RETURNING ips.*"
 		"), next AS ("
 		"DELETE FROM public.ips USING ("
 		"SELECT DISTINCT ON (o.node, o.host_id, o.pod_id, o.interface) o.id AS its "
-		"FROM public.ips AS o JOIN gone"
-		" ON o.network" EQ "gone.network AND o.node" EQ "gone.node AND o.host_id" EQ "gone.host_id"
+		"FROM locked AS o JOIN gone"
+		" ON o.node" EQ "gone.node AND o.host_id" EQ "gone.host_id"
 		" AND o.pod_id" EQ "gone.pod_id AND o.interface" EQ "gone.interface "
 		"WHERE gone.position" EQ "1 AND o.position" NE "1 AND o.id" NE "ALL ($11::pg_catalog.int8[]) "
 		"ORDER BY o.node, o.host_id, o.pod_id, o.interface, o.position) AS left_over "

@@ -119,6 +119,24 @@ class Races(unittest.TestCase):
         self.assertEqual({(at[2], address) for (_, address), at in oracle.holder.items()}, now)
         return answers
 
+    def test_two_takeovers_from_one_old_set_leave_its_attachment_no_room_for_a_second_set(self):
+        """The other one takes the second address, and commits while ours, of the first, waits for it."""
+        self.server.psql(STALE.format(pod="'old'", position='n', ips=','.join(POOL[:3])))
+        with fire.Session(self.server) as other:
+            other.say('BEGIN')
+            other.say(f"DELETE FROM ips WHERE ip = '{POOL[1]}'")
+            other.say(f"INSERT INTO ips (network, node, pod_id, interface, ip)"
+                      f" VALUES ('ipam-status', 'node0', 'other', 'eth0', '{POOL[1]}')")
+            process = fire.begin(plugin.NET, 'ADD', plugin.net_conf(self.server, {'node': 'node0'}), container='ours',
+                                 args=f'IP={POOL[0]}/24')
+            fire.wait_until(lambda: fire.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits')
+            other.say('COMMIT')
+        self.assertEqual(0, plugin.finish(process, b'').code)
+        self.assertEqual([['old', POOL[2], '1']],
+                         self.server.psql("SELECT pod_id, host(ip), position FROM ips WHERE pod_id = 'old'"))
+        self.assertEqual(0, self.call('ADD', 0, 'old', [POOL[5]]).code)
+        self.assertEqual([[POOL[5]]], self.server.psql("SELECT host(ip) FROM ips WHERE pod_id = 'old'"))
+
     def test_of_twelve_adds_of_one_attachment_with_different_addresses_one_wins(self):
         for _ in range(3):
             self.server.psql('TRUNCATE ips')
