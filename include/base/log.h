@@ -15,7 +15,8 @@ struct log {
 /* The level of that name ("error", "warning", "info", "debug"), or -1. */
 int log_level_of(const char *name);
 
-/* Opens the file (0600, appending). One that cannot be opened is a warning on stderr. */
+/* Opens the file (0600, appending). One that cannot be opened, or that is
+ * stdout, is a warning on stderr. */
 void log_open(struct log *l, const char *path);
 void log_close(struct log *l);
 

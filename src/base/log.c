@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -35,6 +37,15 @@ void log_close(struct log *l)
 	l->file = -1;
 }
 
+/* /dev/stdout and its like: a line there would be part of the answer. Devices do not matter. */
+static bool is_stdout(int fd)
+{
+	struct stat file, out;
+
+	return fstat(fd, &file) == 0 && fstat(STDOUT_FILENO, &out) == 0 && !S_ISCHR(file.st_mode) &&
+	       file.st_dev == out.st_dev && file.st_ino == out.st_ino;
+}
+
 void log_open(struct log *l, const char *path)
 {
 	/* Without O_NONBLOCK a FIFO that nobody reads would hang. */
@@ -45,6 +56,11 @@ void log_open(struct log *l, const char *path)
 	if (l->file < 0)
 		log_line(l, LOG_WARNING, "cannot open the log file \"%s\": %s", path,
 			strerror(errno));
+	if (!is_stdout(l->file))
+		return;
+	log_close(l);
+	log_line(l, LOG_WARNING, "the log file \"%s\" is stdout, where the answer goes: not used",
+		path);
 }
 
 /* `2024-05-29T19:22:19.046838026+02:00 [info] `; returns its length. */

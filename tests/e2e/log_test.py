@@ -151,6 +151,13 @@ class File(Log):
         answer = self.allowed(self.ask('STATUS', ipam={'logFile': '/dev/full'}))
         self.assertRegex(answer.stderr, r'\[warning\] cannot write the log file: No space left')
 
+    def test_stdout_is_none(self):
+        for path in ('/dev/stdout', '/proc/self/fd/1'):
+            answer = self.add(A, ipam={'logFile': path})
+            self.assertEqual(answer.addresses, [A])
+            self.assertIn(('warning', f'the log file "{path}" is stdout, where the answer goes: not used'),
+                          self.said(answer))
+
     def test_a_pipe_that_nobody_reads_holds_nobody_up(self):
         os.mkfifo(self.file)
         began = time.monotonic()
