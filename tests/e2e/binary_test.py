@@ -68,6 +68,10 @@ class Descriptors(Poor):
         self.assertEqual(self.held(), [])
 
     if plugin.is_static():  # a loader of shared libraries needs some itself
+        def test_too_few_to_ask_whether_the_answer_arrived_do_not_take_it_back(self):
+            self.allowed(self.ask('ADD', A, through=['prlimit', '--nofile=5:5']))
+            self.assertEqual(self.held(), [A])
+
         def test_strays_that_leave_too_few_make_no_half_of_an_action(self):
             for strays in range(1, 6):
                 script = ' '.join(f'{3 + i}</dev/null' for i in range(strays))
