@@ -83,6 +83,10 @@ int claim_held(const struct holding *h, const struct claim *c, struct err *e)
 			"recorded under another boot id, but after this host was started: two "
 			"hosts share the name \"%s\"; give each a \"node\" of its own",
 			c->by.node);
+	if (!h->node[0])
+		return err_details(e,
+			"recorded before hosts were: a DEL of that container and interface "
+			"releases it");
 	if (h->pod_name)
 		return err_details(e, "pod %s%s%s", h->pod_namespace ? h->pod_namespace : "",
 			h->pod_namespace ? "/" : "", h->pod_name);

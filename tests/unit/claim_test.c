@@ -207,6 +207,21 @@ static void a_holder_is_named(void **state)
 	fake_free(&f);
 }
 
+static void a_holder_that_the_go_demo_recorded(void **state)
+{
+	struct fake f = { 0 };
+	struct claimed c;
+
+	(void)state;
+	fake_copy(fake_holds(&f, FAR, ASKED, THIS, JUST_NOW)->node, 1, "");
+	claim(&f, ASKED, &c);
+	assert_err(&c.e, CNI_HELD,
+		"address 10.0.0.5 is held by \"pod-b\" (eth0) on node \"\" since yesterday",
+		"recorded before hosts were: a DEL of that container and interface releases it");
+	claimed_free(&c);
+	fake_free(&f);
+}
+
 static void two_hosts_with_one_name(void **state)
 {
 	struct fake f = { 0 };
@@ -348,6 +363,7 @@ int main(void)
 		cmocka_unit_test(what_it_holds_comes_before_what_others_hold),
 		cmocka_unit_test(one_that_is_alive_keeps_all_of_them),
 		cmocka_unit_test(a_holder_is_named),
+		cmocka_unit_test(a_holder_that_the_go_demo_recorded),
 		cmocka_unit_test(two_hosts_with_one_name),
 		cmocka_unit_test(a_holder_that_went_away),
 		cmocka_unit_test(a_row_that_changed_since_look_is_not_taken),
