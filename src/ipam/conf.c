@@ -111,11 +111,13 @@ static char *param_text(const cJSON *value, struct err *e)
 	return text;
 }
 
-/* Where people put a URL, which may hold a password: an error that repeats it would tell. */
-static bool is_url(const char *key, const char *text)
+/* Where people put a URL or a connection string, which may hold a password: an error that repeats
+ * it would tell. */
+static bool is_conninfo(const char *key, const char *text)
 {
-	return strstr(text, "://") && (strcmp(key, "host") == 0 || strcmp(key, "hostaddr") == 0 ||
-					      strcmp(key, "dbname") == 0);
+	return (strstr(text, "://") || strstr(text, "password=")) &&
+	       (strcmp(key, "host") == 0 || strcmp(key, "hostaddr") == 0 ||
+		       strcmp(key, "dbname") == 0);
 }
 
 /* Of a repeated key the last counts. So there is one for each of libpq's keywords at most. */
@@ -140,9 +142,10 @@ static int add_param(const cJSON *value, struct ipam_conf *c, struct err *e)
 	set_param(c, value->string, text);
 	if (!text[0]) /* as in libpq: the default */
 		return 0;
-	if (is_url(value->string, text))
+	if (is_conninfo(value->string, text))
 		return err_set(e, CNI_CONFIG,
-			"ipam.%s is a URL: give host, port, user, password and dbname a key each",
+			"ipam.%s is a connection string: give host, port, user, password and "
+			"dbname a key each",
 			value->string);
 	if (strcmp(value->string, "port") == 0 && !port_is_valid(text))
 		return err_set(e, CNI_CONFIG,

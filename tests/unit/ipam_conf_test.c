@@ -169,14 +169,17 @@ static void wrong_values(void **state)
 		{ "\"keepalives\":true", "ipam.keepalives must be a string or a whole number" },
 		{ "\"host\":[\"a\"]", "ipam.host must be a string or a whole number" },
 		{ "\"dbname\":\"postgres://u:p@h/d\"",
-			"ipam.dbname is a URL: give host, port, user, password and dbname a key "
-			"each" },
+			"ipam.dbname is a connection string: give host, port, user, password and "
+			"dbname a key each" },
+		{ "\"dbname\":\"host=h password=p\"",
+			"ipam.dbname is a connection string: give host, port, user, password and "
+			"dbname a key each" },
 		{ "\"host\":\"postgres://u:p@h/d\"",
-			"ipam.host is a URL: give host, port, user, password and dbname a key "
-			"each" },
+			"ipam.host is a connection string: give host, port, user, password and "
+			"dbname a key each" },
 		{ "\"hostaddr\":\"tcp://10.0.0.1\"",
-			"ipam.hostaddr is a URL: give host, port, user, password and dbname a key "
-			"each" },
+			"ipam.hostaddr is a connection string: give host, port, user, password and "
+			"dbname a key each" },
 		{ "\"node\":\"\"", "ipam.node must be a string that is not empty" },
 		{ "\"node\":7", "ipam.node must be a string that is not empty" },
 		{ "\"logFile\":{}", "ipam.logFile must be a string that is not empty" },
