@@ -167,6 +167,14 @@ class EarlierBoot(Add):
         self.add(A, container='new')
         self.assertEqual(self.rows(), [('new', 'eth0', A), ('old', 'eth0', C)])
 
+    def test_the_old_attachments_other_interfaces_do_not_matter(self):
+        self.add(f'{A},{C}', container='old')
+        self.add(f'{B},fd00::6/64', container='old', ifname='eth1')
+        self.earlier()
+        self.add(A, container='new')
+        self.assertEqual(self.rows('pod_id, interface, position'),
+                         [('new', 'eth0', '1'), ('old', 'eth1', '1'), ('old', 'eth0', '1'), ('old', 'eth1', '2')])
+
     def test_what_stayed_is_no_second_set(self):
         """The old attachment comes back for other addresses: what is left of its first set goes."""
         self.add(f'{A},{C}', container='old')
@@ -174,6 +182,12 @@ class EarlierBoot(Add):
         self.add(A, container='new')
         self.add('10.0.0.77/24', container='old')
         self.assertEqual(self.rows(), [('new', 'eth0', A), ('old', 'eth0', '10.0.0.77/24')])
+
+    def test_another_node_takes_none_however_old_it_is(self):
+        self.add(A, container='old', ipam={'node': 'n1'})
+        self.earlier()
+        self.refused(self.ask('ADD', A, container='new', ipam={'node': 'n2'}), 100, 'old', 'n1')
+        self.assertEqual(self.rows('node, pod_id'), [('n1', 'old')])
 
     def test_several_holders_at_once(self):
         self.add(A, container='old1')

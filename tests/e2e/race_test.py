@@ -92,6 +92,20 @@ class Races(unittest.TestCase):
             self.assertTrue(self.judge_fight(wanted, answers))
             self.release(answers)
 
+    def test_several_addresses_are_recorded_in_one_order_whatever_the_request_s_is(self):
+        """While it waits for the last one of that order, it has the first one already."""
+        insert = ("INSERT INTO ips (network, node, pod_id, interface, ip)"
+                  " VALUES ('ipam-status', 'other', 'other', '{0}', '{0}')")
+        with fire.Session(self.server) as other:
+            other.say('BEGIN; ' + insert.format(POOL[1]))
+            process = fire.begin(plugin.IPAM, 'ADD', plugin.net_conf(self.server, {'node': 'node0'}), container='ours',
+                                 args=f'IP={POOL[1]}/24,{POOL[0]}/24')
+            fire.wait_until(lambda: fire.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits')
+            with self.assertRaisesRegex(pg.PsqlError, 'lock timeout'):
+                self.server.psql("SET lock_timeout = '300ms'; " + insert.format(POOL[0]))
+            other.say('ROLLBACK')
+        self.assertEqual([f'{POOL[1]}/24', f'{POOL[0]}/24'], plugin.finish(process, b'').addresses)
+
     def test_of_twelve_takeovers_of_one_stale_row_one_wins(self):
         for _ in range(3):
             self.server.psql('TRUNCATE ips;' + STALE.format(pod="'old'", position='n', ips=POOL[0]))
