@@ -163,7 +163,7 @@ class Certificate(Tls):
         self.fails(('unknown ca', self.showing(self.other)))
 
     def test_a_key_that_others_can_read_is_refused_by_name(self):
-        for mode in (0o644, 0o640):
+        for mode in (0o644, 0o660):
             self.fails(('host_1.key', self.showing(mode=mode)))
 
     def test_a_key_that_is_not_there_or_not_its_own_is_refused_by_name(self):
