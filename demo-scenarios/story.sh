@@ -3,7 +3,7 @@
 # of that gone at the end, whatever the end is. Sourced after lib.sh.
 
 SCRIPTS=$TOP/demo-scenarios
-STORY_NET='' STORY_WORK='' STORY_LINK='' STORY_PODS=() STORY_STEP=0
+STORY_NET='' STORY_WORK='' STORY_LINK='' STORY_PODS=() STORY_DBS=() STORY_STEP=0
 
 has_link() {
 	ip link show "$1" >/dev/null 2>&1
@@ -52,12 +52,13 @@ story_begin() {
 	STORY_WORK=$(mktemp -d /var/tmp/ipam-story.XXXXXX)
 	chmod 0711 "$STORY_WORK"
 	export IPAM_DB_DIR=$STORY_WORK/db
+	STORY_DBS=("$IPAM_DB_DIR")
 }
 
 # Ends everything that the story started; the late DEL of a pod whose namespace is gone also clears
 # what the runtime's cache remembers of it.
 story_end() {
-	local pod
+	local pod folder
 	trap '' HUP INT TERM
 	trap - EXIT
 	for pod in "${STORY_PODS[@]}"; do
@@ -67,10 +68,10 @@ story_end() {
 	if [[ $STORY_LINK ]] && has_link "$STORY_LINK"; then
 		as_root ip link delete "$STORY_LINK"
 	fi
-	if [[ $STORY_WORK ]]; then
-		"$SCRIPTS/db.sh" stop >/dev/null || true
-		rm -rf "$STORY_WORK"
-	fi
+	for folder in "${STORY_DBS[@]}"; do
+		IPAM_DB_DIR=$folder "$SCRIPTS/db.sh" stop >/dev/null || true
+	done
+	[[ ! $STORY_WORK ]] || rm -rf "$STORY_WORK"
 	exit "$1"
 }
 

@@ -207,6 +207,16 @@ class Ping(Case):
         self.leaves_nothing()
 
 
+class Failover(Case):
+    def test_a_cluster_loses_its_standby_then_its_primary_and_keeps_its_promises(self):
+        done = run('failover.sh')
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(TABLE.findall(done.stdout), ['1', '2'])
+        self.assertIn('the outcome is unknown', done.stderr)
+        self.assertIn('address 10.88.0.11 is held by', done.stderr)
+        self.leaves_nothing()
+
+
 if __name__ == '__main__':
     if sandbox.MARK not in os.environ:
         upstream.get_bridge()
