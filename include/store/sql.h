@@ -4,6 +4,7 @@
 
 enum sql {
 	SQL_INSERT,
+	SQL_INSERT_ONE,
 	SQL_LOOK,
 	SQL_CONFIRM,
 	SQL_TAKE,

@@ -93,12 +93,17 @@ static int db_insert(void *context, const struct claim *c, const struct limit *l
 	struct database *db = context;
 	scoped_text struct text ips = { 0 };
 	const char *v[INSERT_VALUES];
+	const char *sql = sql_text[SQL_INSERT];
+	char ip[IP_TEXT];
 	struct attempt at;
 	int rc;
 
 	insert_values(c, &ips, v);
-	again_run(
-		&db->again, sql_text[SQL_INSERT], v, INSERT_VALUES, l, note_stamps, inserted, &at);
+	if (c->n_ips == 1) {
+		sql = sql_text[SQL_INSERT_ONE];
+		v[2] = ip_text(&c->ips[0], true, ip);
+	}
+	again_run(&db->again, sql, v, INSERT_VALUES, l, note_stamps, inserted, &at);
 	rc = outcome_insert(&at, e);
 	if (rc == STORE_DONE) {
 		note_stamps(inserted, &at.rows);
