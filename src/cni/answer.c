@@ -7,6 +7,7 @@
 
 #include "base/put.h"
 #include "base/scope.h"
+#include "base/text.h"
 
 #define GRACE 1.0 /* seconds for an answer when the time is over */
 
@@ -29,14 +30,16 @@ static int close_error(int fd)
 	return copy < 0 ? 0 : close(copy);
 }
 
-/* Writes text and its end, and asks whether that has arrived. */
+/* Writes text and its end in one piece, which wakes the reader once, and asks whether that has
+ * arrived. */
 static int print(const struct cni_call *call, const char *text, const char *end)
 {
 	struct limit l = time_to_print(call->limit);
+	scoped_text struct text all = { 0 };
 	int out = call->world->out;
 
-	if (put_all(&l, out, text, strlen(text)) < 0 || put_all(&l, out, end, strlen(end)) < 0 ||
-		close_error(out) < 0) {
+	text_add(&all, "%s%s", text, end);
+	if (all.failed || put_all(&l, out, all.s, all.len) < 0 || close_error(out) < 0) {
 		log_line(call->log, LOG_ERROR, "%s: cannot write the answer to stdout: %s",
 			call->command, strerror(errno));
 		return -1;

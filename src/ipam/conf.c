@@ -100,7 +100,7 @@ static char *param_text(const cJSON *value, struct err *e)
 	} else if (cJSON_IsString(value)) {
 		text = strdup(value->valuestring);
 	} else if (cJSON_IsNumber(value) && is_whole(value->valuedouble)) {
-		snprintf(number, sizeof(number), "%.0f", value->valuedouble);
+		snprintf(number, sizeof(number), "%lld", (long long)value->valuedouble);
 		text = strdup(number);
 	} else {
 		err_set(e, CNI_CONFIG, "ipam.%s must be a string or a whole number", value->string);
