@@ -167,13 +167,15 @@ class EarlierBoot(Add):
         self.add(A, container='new')
         self.assertEqual(self.rows(), [('new', 'eth0', A), ('old', 'eth0', C)])
 
-    def test_the_old_attachments_other_interfaces_do_not_matter(self):
-        self.add(f'{A},{C}', container='old')
-        self.add(f'{B},fd00::6/64', container='old', ifname='eth1')
+    def test_of_what_stays_each_old_set_has_one_first(self):
+        sets = {('old1', 'eth0'): '1', ('old1', 'eth1'): '2', ('old2', 'eth0'): '3', ('old3', 'eth0'): '4'}
+        for (container, ifname), n in sets.items():
+            self.add(','.join(f'10.0.0.{n}{i}/24' for i in '123'), container=container, ifname=ifname)
         self.earlier()
-        self.add(A, container='new')
-        self.assertEqual(self.rows('pod_id, interface, position'),
-                         [('new', 'eth0', '1'), ('old', 'eth1', '1'), ('old', 'eth0', '1'), ('old', 'eth1', '2')])
+        self.add('10.0.0.11/24,10.0.0.22/24,10.0.0.31/24,10.0.0.32/24,10.0.0.42/24', container='new')
+        self.assertEqual([(host, place) for pod, host, place in self.rows('pod_id, host(ip), position') if pod != 'new'],
+                         [('10.0.0.12', '1'), ('10.0.0.13', '3'), ('10.0.0.21', '1'), ('10.0.0.23', '3'),
+                          ('10.0.0.33', '1'), ('10.0.0.41', '1'), ('10.0.0.43', '3')])
 
     def test_what_stayed_is_no_second_set(self):
         """The old attachment comes back for other addresses: what is left of its first set goes."""
