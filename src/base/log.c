@@ -68,17 +68,16 @@ static size_t stamp(char *to, size_t size, enum log_level level)
 {
 	struct timespec now;
 	struct tm tm;
-	char date[32];
-	char zone[8];
+	char date[40];
+	const char *zone; /* +0200 */
 	int n;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (!localtime_r(&now.tv_sec, &tm))
 		memset(&tm, 0, sizeof(tm));
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	strftime(zone, sizeof(zone), "%z", &tm);
-	n = snprintf(
-		to, size, "%s.%09ld%.3s:%s [%s] ", date, now.tv_nsec, zone, zone + 3, names[level]);
+	zone = date + strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S%z", &tm) - 5;
+	n = snprintf(to, size, "%.*s.%09ld%.3s:%s [%s] ", (int)(zone - date), date, now.tv_nsec,
+		zone, zone + 3, names[level]);
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -98,19 +97,35 @@ static size_t printable(char to[8], const char *from, size_t len)
 	return (size_t)snprintf(to, 8, "\\x%02x", c);
 }
 
+/* How many bytes, of at most `most`, are printed as they are. */
+static size_t plain(const char *text, size_t most)
+{
+	size_t n = 0;
+
+	while (n < most && text[n] >= ' ' && text[n] <= '~')
+		n++;
+	return n;
+}
+
 /* Appends text to the line at `at`, without control characters; ends early where it is full. */
 static size_t append(char line[LINE], size_t at, const char *text)
 {
 	size_t left = strlen(text);
 
 	while (left > 0) {
-		size_t len = utf8_char(text, left);
+		size_t len = plain(text, LINE - 1 - at);
+		const char *from = text;
+		size_t n = len;
 		char form[8];
-		size_t n = printable(form, text, len);
 
+		if (len == 0) {
+			len = utf8_char(text, left);
+			n = printable(form, text, len);
+			from = form;
+		}
 		if (at + n + 1 > LINE)
 			break;
-		memcpy(line + at, form, n);
+		memcpy(line + at, from, n);
 		at += n;
 		text += len ? len : 1;
 		left -= len ? len : 1;

@@ -66,14 +66,20 @@ static bool has_unreadable(const cJSON *value)
 	return false;
 }
 
+/* The strings stay the configuration's. */
 static int copy_string(const cJSON *entry, int at, const char *key, cJSON *to, struct err *e)
 {
 	const char *text = json_string(entry, key);
+	cJSON *copy;
 
 	if (!text)
 		return err_set(e, CNI_CONFIG,
 			"valid attachment %d has no string \"%s\": nothing is released", at, key);
-	return cJSON_AddStringToObject(to, key, text) ? 0 : err_set(e, CNI_IO, "out of memory");
+	copy = cJSON_CreateStringReference(text);
+	if (copy && cJSON_AddItemToObjectCS(to, key, copy))
+		return 0;
+	cJSON_Delete(copy);
+	return err_set(e, CNI_IO, "out of memory");
 }
 
 static int copy_entry(const cJSON *entry, int at, cJSON *list, struct err *e)
