@@ -230,6 +230,28 @@ static void the_deadline_ends_it_with_the_last_outcome(void **state)
 	assert_true((double)(limit_now() - start) / 1e9 < 1.5);
 }
 
+/* Nobody who cannot be reached knows what became of what was sent before. */
+static void an_open_outcome_stays_open(void **state)
+{
+	static const struct {
+		struct line lines[2];
+		enum attempt_outcome outcome;
+	} t[] = {
+		{ { { ATTEMPT_UNKNOWN, "", 0 }, { ATTEMPT_NOT_SENT, "57P03", 0 } },
+			ATTEMPT_UNKNOWN },
+		{ { { ATTEMPT_DOUBTFUL, "", 0 }, { ATTEMPT_NOT_SENT, "28P01", 0 } },
+			ATTEMPT_UNKNOWN },
+		{ { { ATTEMPT_REFUSED, "57P01", 0 }, { ATTEMPT_NOT_SENT, "28P01", 0 } },
+			ATTEMPT_NOT_SENT },
+		{ { { ATTEMPT_UNKNOWN, "", 0 }, { ATTEMPT_DONE, "", 0 } }, ATTEMPT_DONE },
+	};
+	struct script s;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(t); i++)
+		assert_int_equal(run(&s, t[i].lines, 2, 1, 0.3), t[i].outcome);
+}
+
 static void doubtful_rows_are_told_each_time(void **state)
 {
 	static const struct line lines[] = { { ATTEMPT_DOUBTFUL, "", 0 },
@@ -313,6 +335,7 @@ int main(void)
 		cmocka_unit_test(pauses_grow_and_end_growing),
 		cmocka_unit_test(no_pause_until_every_host_was_tried),
 		cmocka_unit_test(the_deadline_ends_it_with_the_last_outcome),
+		cmocka_unit_test(an_open_outcome_stays_open),
 		cmocka_unit_test(doubtful_rows_are_told_each_time),
 		cmocka_unit_test(nobody_waits_any_more),
 		cmocka_unit_test(shares_of_the_time),

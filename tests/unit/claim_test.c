@@ -145,6 +145,21 @@ static void decisions(void **state)
 		play(&t[i]);
 }
 
+static void a_part_of_what_it_holds_is_another_set(void **state)
+{
+	struct fake f = { 0 };
+	struct claimed c;
+
+	(void)state;
+	fake_holds(&f, MINE, ASKED, THIS, JUST_NOW);
+	fake_holds(&f, MINE, "fd00::5/64", THIS, JUST_NOW);
+	claim(&f, ASKED, &c);
+	assert_int_equal(c.code, CNI_HOLDS_OTHER);
+	assert_string_equal(fake_says(&f), "pod-a:10.0.0.5/24 pod-a:fd00::5/64");
+	claimed_free(&c);
+	fake_free(&f);
+}
+
 static void recorded_prefix_lengths_come_back(void **state)
 {
 	struct fake f = { 0 };
@@ -359,6 +374,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_new_attachment_needs_one_insert),
 		cmocka_unit_test(decisions),
+		cmocka_unit_test(a_part_of_what_it_holds_is_another_set),
 		cmocka_unit_test(recorded_prefix_lengths_come_back),
 		cmocka_unit_test(what_it_holds_comes_before_what_others_hold),
 		cmocka_unit_test(one_that_is_alive_keeps_all_of_them),

@@ -49,6 +49,7 @@ static void a_configured_node_needs_nothing_else(void **state)
 	struct host h;
 	struct err e = { 0 };
 
+	write_below(*state, "/etc", "machine-id", ID "\n");
 	assert_int_equal(host_identity(&w, "node-1", &h, &e), 0);
 	assert_string_equal(h.node, "node-1");
 	assert_string_equal(h.host_id, "");

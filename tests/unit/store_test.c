@@ -193,6 +193,25 @@ static void doubtful_rows_are_kept_in_mind(void **state)
 	shut(&o);
 }
 
+static void a_doubtful_takeover_is_too(void **state)
+{
+	static const char *const scripts[] = {
+		"hello query warning:01000 columns:6 row:gone,10.0.0.5,pod-b,eth0,old,notice "
+		"row:new,1@5,~,~,~,notice row:new,2@5,~,~,~,notice done idle",
+		"hello query error:23505 idle"
+	};
+	struct opened o;
+	struct text inserted = { 0 };
+	struct releases gone = { 0 };
+
+	(void)state;
+	open_scripts(&o, scripts, 2);
+	assert_int_equal(take(&o, &inserted, &gone), STORE_TAKEN);
+	assert_string_equal(text_get(&inserted), "1@5,2@5");
+	text_free(&inserted);
+	shut(&o);
+}
+
 static void looking(void **state)
 {
 	static const char *const script[] = { ANSWER(
@@ -536,6 +555,7 @@ int main(void)
 		cmocka_unit_test(inserting),
 		cmocka_unit_test(taking),
 		cmocka_unit_test(doubtful_rows_are_kept_in_mind),
+		cmocka_unit_test(a_doubtful_takeover_is_too),
 		cmocka_unit_test(looking),
 		cmocka_unit_test(rows_that_no_schema_of_ours_has),
 		cmocka_unit_test(confirming),
