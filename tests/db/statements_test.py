@@ -93,6 +93,35 @@ class Statements(unittest.TestCase):
             with self.subTest(name):
                 self.run_as_cni(self.execute(name))
 
+    def leaves(self, row, name, arguments):
+        """Whether the statement leaves the first row, and that as it was when row were its columns. In the arguments
+        :'stamp' is the row's, :'other' one of another transaction."""
+        was = f"id = 1 AND (boot_id, created_on) = {row}"
+        return self.run_as_cni(f"""UPDATE ips SET (boot_id, created_on) = {row} WHERE id = 1;
+            SELECT '{{1@' || xmin || '}}' AS stamp, '{{1@' || xmin::text::bigint + 1 || '}}' AS other FROM ips WHERE id = 1 \gset
+            PREPARE s AS {self.texts[name]}; EXECUTE s({arguments}) \g /dev/null
+            SELECT count(*) FROM ips WHERE {was}""") == [['1']]
+
+    def test_a_takeover_takes_what_is_of_another_boot_and_older_than_this_one(self):
+        for boot, age, stays in (('boot', '1 day', True), ('other', '1 second', True), ('other', '1 day', False)):
+            with self.subTest(boot=boot, age=age):
+                row = f"('{boot}', now() - interval '{age}')"
+                self.assertEqual(self.leaves(row, 'TAKE', NAMES['TAKE']), stays)
+
+    def test_a_release_takes_a_row_as_it_was_written_and_no_other_s(self):
+        row = "('boot', timestamptz '2020-01-01 00:00:00+00')"
+        for arguments, stays in ((":'stamp', 'pod1', 'eth0'", False), (":'other', 'pod1', 'eth0'", True),
+                                 (":'stamp', 'pod2', 'eth0'", True), (":'stamp', 'pod1', 'eth1'", True)):
+            with self.subTest(arguments):
+                self.assertEqual(self.leaves(row, 'RELEASE', arguments), stays)
+
+    def test_a_confirmation_writes_the_attachment_s_own_rows(self):
+        row = "('other', timestamptz '2020-01-01 00:00:00+00')"
+        for arguments, stays in (("'{1}', 'boot', 'pod1', 'eth0'", False), ("'{1}', 'boot', 'pod2', 'eth0'", True),
+                                 ("'{1}', 'boot', 'pod1', 'eth1'", True), ("'{2}', 'boot', 'pod1', 'eth0'", True)):
+            with self.subTest(arguments):
+                self.assertEqual(self.leaves(row, 'CONFIRM', arguments), stays)
+
     def test_no_search_path_changes_what_they_mean(self):
         self.server.psql(EVIL)
         self.addCleanup(self.server.psql, 'DROP SCHEMA evil CASCADE')
