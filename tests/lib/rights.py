@@ -69,6 +69,8 @@ COPY public.ips TO '/tmp/x'
 SET ROLE ipam_owner
 SET ROLE postgres'''.splitlines()
 OWNERS = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
+MIGHT = """SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls FROM pg_roles
+    WHERE rolname = 'cni'"""
 CONFIG = "SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = 'cni'::regrole ORDER BY 1"
 
 
@@ -83,6 +85,7 @@ class Provision(fresh.Database):
         for sql in ALLOWED:
             self.server.psql(sql, user='cni', password='cni')
         self.may_not(*REFUSED)
+        self.assertEqual(self.server.value(MIGHT), 'f')
 
     def may_not(self, *statements):
         script = ['\\set ON_ERROR_STOP off'] + [f'{sql};\n\\qecho\n\\qecho state :SQLSTATE' for sql in statements]
