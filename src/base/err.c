@@ -98,9 +98,13 @@ int err_wrap(struct err *e, const char *fmt, ...)
 char *err_json(const struct err *e, const char *version)
 {
 	scoped_json cJSON *object = cJSON_CreateObject();
+	char code[16];
 
+	/* A number of cJSON's is printed by the C library's floating point: pages in memory for
+	 * nothing. */
+	snprintf(code, sizeof(code), "%d", (int)e->code);
 	if (!cJSON_AddStringToObject(object, "cniVersion", version ? version : NEWEST) ||
-		!cJSON_AddNumberToObject(object, "code", e->code) ||
+		!cJSON_AddRawToObject(object, "code", code) ||
 		!cJSON_AddStringToObject(object, "msg", e->msg) ||
 		!cJSON_AddStringToObject(object, "details", e->details))
 		return NULL;
