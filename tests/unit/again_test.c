@@ -86,7 +86,8 @@ static void play(void *context, size_t target, double connect_seconds, const cha
 	s->could_connect[s->played] = connect_seconds;
 	s->played++;
 	limit_wait(&lasts, -1, 0);
-	*out = (struct attempt){ .outcome = line->outcome };
+	*out = (struct attempt){ .outcome = line->outcome, .ended = limit_look(limit) };
+	snprintf(out->text, sizeof(out->text), "attempt %zu", s->played);
 	snprintf(out->sqlstate, sizeof(out->sqlstate), "%s", line->sqlstate);
 	if (line->outcome == ATTEMPT_DONE || line->outcome == ATTEMPT_DOUBTFUL)
 		out->rows.cells = calloc(1, sizeof(char *)); /* leaks if nobody frees it */
@@ -252,6 +253,23 @@ static void an_open_outcome_stays_open(void **state)
 		assert_int_equal(run(&s, t[i].lines, 2, 1, 0.3), t[i].outcome);
 }
 
+/* That the time was over while it connected again says less than why it had to. */
+static void the_last_words_are_a_reason(void **state)
+{
+	static const struct line lines[] = { { ATTEMPT_NOT_SENT, "57P03", 0 },
+		{ ATTEMPT_NOT_SENT, "", 10 } };
+	struct script s = { .lines = lines, .n = COUNT(lines) };
+	struct again a = { .targets = 1 };
+	struct limit l = limit_in(0.3);
+	struct attempt out;
+
+	(void)state;
+	assert_int_equal(run_with(&s, &a, &l, &out), ATTEMPT_NOT_SENT);
+	assert_int_equal(s.played, 2);
+	assert_string_equal(out.text, "attempt 1");
+	assert_string_equal(out.sqlstate, "57P03");
+}
+
 static void doubtful_rows_are_told_each_time(void **state)
 {
 	static const struct line lines[] = { { ATTEMPT_DOUBTFUL, "", 0 },
@@ -336,6 +354,7 @@ int main(void)
 		cmocka_unit_test(no_pause_until_every_host_was_tried),
 		cmocka_unit_test(the_deadline_ends_it_with_the_last_outcome),
 		cmocka_unit_test(an_open_outcome_stays_open),
+		cmocka_unit_test(the_last_words_are_a_reason),
 		cmocka_unit_test(doubtful_rows_are_told_each_time),
 		cmocka_unit_test(nobody_waits_any_more),
 		cmocka_unit_test(shares_of_the_time),

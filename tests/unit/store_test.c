@@ -300,6 +300,27 @@ static void confirming(void **state)
 	}
 }
 
+/* A confirmation that was not confirmed has written all the same: what is released is the row of
+ * then. */
+static void confirming_in_doubt(void **state)
+{
+	static const char *const scripts[] = {
+		"hello query warning:01000 columns:2 row:1@9,notice row:2@9,notice done idle",
+		"hello query error:42501 idle"
+	};
+	struct opened o;
+	struct text inserted = { 0 };
+	size_t confirmed = 0;
+
+	(void)state;
+	text_add(&inserted, "1@5,2@5");
+	open_scripts(&o, scripts, 2);
+	assert_int_equal(confirm(&o, &inserted, &confirmed), STORE_FAILED);
+	assert_string_equal(text_get(&inserted), "1@9,2@9");
+	text_free(&inserted);
+	shut(&o);
+}
+
 static void confirming_where_warnings_are_hidden(void **state)
 {
 	static const char *const script[] = { ANSWER("columns:2 row:1@9,error row:2@9,error") };
@@ -559,6 +580,7 @@ int main(void)
 		cmocka_unit_test(looking),
 		cmocka_unit_test(rows_that_no_schema_of_ours_has),
 		cmocka_unit_test(confirming),
+		cmocka_unit_test(confirming_in_doubt),
 		cmocka_unit_test(confirming_where_warnings_are_hidden),
 		cmocka_unit_test(releasing),
 		cmocka_unit_test(collecting),
