@@ -4,9 +4,9 @@ pgbouncer's programs.
 
     bench.py FOLDER     with the programs drive and floor; "make bench" calls it
 
-BENCH_RUNS (200) is how often each call is made, BENCH_ROWS (1000000) how many rows the large table has, BENCH_FSYNC=on
-lets the disk's flushes count. PEER=FOLDER names another pair of plugins of the same names, which is measured in turn:
-it gets a table as the Go demo's, in a database of its own, and the keys host, port, user, password and dbname.
+BENCH_RUNS (200) is how often each call is made, BENCH_ROWS (1000000) how many rows the large table has. PEER=FOLDER
+names another pair of plugins of the same names, which is measured in turn: it gets a table as the Go demo's, in a
+database of its own, and the keys host, port, user, password and dbname.
 """
 import os
 import statistics
@@ -121,9 +121,8 @@ def measure_gc(scene, where, dbname, lists, rounds=GC_ROUNDS):
 def main():
     runs = int(os.environ.get('BENCH_RUNS') or 200)
     rows = int(os.environ.get('BENCH_ROWS') or 1000000)
-    fsync = os.environ.get('BENCH_FSYNC') or 'off'
     peer = os.environ.get('PEER') and os.path.abspath(os.environ['PEER'])
-    with Scene(sys.argv[1], rows, peer, fsync) as scene:
+    with Scene(sys.argv[1], rows, peer) as scene:
         lists = gc_lists(scene)
         gc = {'no statistics': measure_gc(scene, 'large', LARGE, lists)}
         for dbname in (SMALL, LARGE, PEER):
@@ -133,7 +132,7 @@ def main():
         gc['small'] = measure_gc(scene, 'tcp', SMALL, lists)
         if peer:
             gc['peer'] = measure_gc(scene, 'peer', PEER, {k: v for k, v in lists.items() if k < 100000}, 3)
-        report.show(scene, runs, fsync, measure_calls(scene, runs), measure_rates(scene), gc)
+        report.show(scene, runs, measure_calls(scene, runs), measure_rates(scene), gc)
 
 
 main()

@@ -41,17 +41,16 @@ def table(head, rows):
         print('| ' + ' | '.join(row) + ' |')
 
 
-def show_head(scene, runs, fsync):
+def show_head(scene, runs):
     with open('/proc/cpuinfo', encoding='utf-8') as f:
         models = [line.split(':', 1)[1].strip() for line in f if line.startswith('model name')]
     release = scene.server.value('SHOW server_version').split()[0]
     print(f'Measured on {os.cpu_count()} cores ({models[0] if models else os.uname().machine}), Linux '
-          f'{os.uname().release}, PostgreSQL {release} on the same machine, load before it {os.getloadavg()[0]:.1f}.')
-    print(f'Every connection logs in with SCRAM, without TLS. {runs} calls each, all in turn; the small table has 1,000 '
-          f'rows, the large one {scene.rows:,}.')
-    print("The server has its own defaults, except: autovacuum is off (it runs between the measurements), and fsync is "
-          f"{fsync}: a flush of this disk takes {flush():.1f} ms"
-          + (', which every ADD, DEL and GC would wait for.' if fsync == 'off' else '.'))
+          f'{os.uname().release}, PostgreSQL {release} on the same machine, load at the end {os.getloadavg()[0]:.1f}. '
+          f'{runs} calls each, all in turn; the small table has 1,000 rows, the large one {scene.rows:,}.')
+    print('By TCP everybody logs in with SCRAM, without TLS; by a Unix socket without a password (peer; pgbouncer, in '
+          'transaction mode, trusts whoever may open its socket). The server has its defaults, but autovacuum runs '
+          f'between the measurements. A flush of the disk, which every commit waits for, takes {flush():.1f} ms.')
 
 
 def flush():
@@ -123,8 +122,8 @@ def ratios(calls, rates, gc):
         yield f'{verb}, large table against small', of(verb, 'large', 'tcp')
 
 
-def show(scene, runs, fsync, calls, rates, gc):
-    show_head(scene, runs, fsync)
+def show(scene, runs, calls, rates, gc):
+    show_head(scene, runs)
     show_calls(scene, calls)
     show_rates(rates)
     show_gc(scene, gc)

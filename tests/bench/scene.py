@@ -1,6 +1,7 @@
 """Where the bench happens: one private server with a small and a large table, a pooler, and the candidates."""
 import json
 import os
+import pwd
 import subprocess
 import tempfile
 
@@ -12,6 +13,11 @@ SMALL, LARGE, PEER = 'ipam', 'ipam_large', 'peer'
 NETWORK, NODE = 'bench', 'bench-gc'
 GC_ROWS, GC_STALE = 10000, 5000
 
+# By TCP a password counts, by a Unix socket who the operating system says it is.
+HBA = '''local all postgres trust
+local all cni peer map=bench
+host all all 127.0.0.1/32 scram-sha-256
+'''
 # Some rows of our own network and of our own node's name, most of others; addresses that no candidate asks for.
 FILL = '''
 INSERT INTO ips (pod_id, interface, ip, network, node, host_id, boot_id)
@@ -48,19 +54,20 @@ def attachments(last, first=1):
 class Scene:
     """Use as a with block. `tools` holds the programs drive and floor, `peer` another pair of plugins, or is None."""
 
-    def __init__(self, tools, rows, peer, fsync):
+    def __init__(self, tools, rows, peer):
         self.tools, self.rows, self.peer = tools, rows, peer
         self.folder = tempfile.TemporaryDirectory(prefix='ipam-bench.')
-        self.server = pg.Server(fsync=fsync, autovacuum='off', shared_buffers='128MB', max_wal_size='4GB')
+        self.server = pg.Server(fsync='on', shared_buffers='128MB', autovacuum='off')
         self.pooler = None
 
     def __enter__(self):
+        self.trust_users()
         self.server.psql(f'CREATE DATABASE {LARGE} OWNER ipam_owner; CREATE DATABASE {PEER}', dbname='postgres')
         self.server.script(pg.PROVISION, self.server.conninfo(LARGE), IPAM_PASSWORD=self.server.password)
         self.server.psql(PEER_TABLE, dbname=PEER)
         for dbname, rows in ((SMALL, 1000), (LARGE, self.rows)):
             self.server.psql(FILL.format(network=NETWORK, rows=rows), dbname=dbname)
-        self.pooler = pooler.Pooler(self.server)
+        self.pooler = pooler.Pooler(self.server, auth_type='trust')
         return self
 
     def __exit__(self, *_):
@@ -68,6 +75,14 @@ class Scene:
             self.pooler.close()
         self.server.close()
         self.folder.cleanup()
+
+    def trust_users(self):
+        """Lets us and the pooler in as cni by the socket."""
+        names = {pwd.getpwuid(os.getuid()).pw_name, pwd.getpwuid(os.stat(self.server.data).st_uid).pw_name}
+        for name, text in (('pg_hba.conf', HBA), ('pg_ident.conf', ''.join(f'bench {user} cni\n' for user in names))):
+            with open(os.path.join(self.server.data, name), 'w', encoding='ascii') as f:
+                f.write(text)
+        self.server.psql('SELECT pg_reload_conf()', dbname='postgres')
 
     # --- the tables ---
 
@@ -90,10 +105,9 @@ class Scene:
 
     def ipam(self, where):
         """The ipam object for one way to the server: tcp, socket, pooler, large (by TCP) or peer."""
-        if where == 'pooler':
-            return plugin.ipam_conf(self.pooler, host=self.pooler.dir)
-        if where == 'socket':
-            return plugin.ipam_conf(self.server, host=self.server.dir)
+        if where in ('pooler', 'socket'):
+            server = self.pooler if where == 'pooler' else self.server
+            return plugin.ipam_conf(server, host=server.dir, password=None)
         return plugin.ipam_conf(self.server, dbname={'large': LARGE, 'peer': PEER}.get(where, SMALL))
 
     def conf(self, where, node=None, **keys):
