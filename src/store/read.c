@@ -105,19 +105,26 @@ int read_releases(struct attempt *at, const char *kind, struct read_columns c, s
 	return 0;
 }
 
-static int number(const struct rows *r, size_t column)
+/* The highest number in a column; -1 where there is none. */
+static int highest(const struct rows *r, size_t column)
 {
-	const char *v = rows_get(r, 0, column);
-	long n = v ? strtol(v, NULL, 10) : -1;
+	int most = -1;
 
-	return n >= 0 && n <= INT_MAX ? (int)n : -1;
+	for (size_t i = 0; i < r->n; i++) {
+		const char *v = rows_get(r, i, column);
+		long n = v ? strtol(v, NULL, 10) : -1;
+
+		if (n > most && n <= INT_MAX)
+			most = (int)n;
+	}
+	return most;
 }
 
 void read_status(const struct rows *r, struct store_status *out)
 {
 	*out = (struct store_status){ .read_only = is_true(r, 0, 0),
-		.version = number(r, 1),
-		.works_with = number(r, 2),
+		.version = highest(r, 1),
+		.works_with = highest(r, 2),
 		.may_write = is_true(r, 0, 3),
 		.hides_warnings = outcome_hides_warnings(r) };
 }
