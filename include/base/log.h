@@ -2,14 +2,18 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
+#include <time.h>
+
 #include "base/err.h"
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 struct log {
 	enum log_level level;
-	int err;  /* stderr's descriptor; -1 once nobody takes what we write there */
-	int file; /* the log file's, or -1 */
+	int err;       /* stderr's descriptor; -1 once nobody takes what we write there */
+	int file;      /* the log file's, or -1 */
+	time_t second; /* which `date` says: GC may write thousands of lines in one */
+	char date[40]; /* with offset; empty before the first line */
 };
 
 /* The level of that name ("error", "warning", "info", "debug"), or -1. */

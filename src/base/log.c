@@ -63,21 +63,30 @@ void log_open(struct log *l, const char *path)
 		path);
 }
 
+static void set_date(struct log *l, time_t second)
+{
+	struct tm tm;
+
+	if (l->date[0] && l->second == second)
+		return;
+	if (!localtime_r(&second, &tm))
+		memset(&tm, 0, sizeof(tm));
+	strftime(l->date, sizeof(l->date), "%Y-%m-%dT%H:%M:%S%z", &tm);
+	l->second = second;
+}
+
 /* `2024-05-29T19:22:19.046838026+02:00 [info] `; returns its length. */
-static size_t stamp(char *to, size_t size, enum log_level level)
+static size_t stamp(struct log *l, char *to, size_t size, enum log_level level)
 {
 	struct timespec now;
-	struct tm tm;
-	char date[40];
 	const char *zone; /* +0200 */
 	int n;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (!localtime_r(&now.tv_sec, &tm))
-		memset(&tm, 0, sizeof(tm));
-	zone = date + strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S%z", &tm) - 5;
-	n = snprintf(to, size, "%.*s.%09ld%.3s:%s [%s] ", (int)(zone - date), date, now.tv_nsec,
-		zone, zone + 3, names[level]);
+	set_date(l, now.tv_sec);
+	zone = l->date + strlen(l->date) - 5;
+	n = snprintf(to, size, "%.*s.%09ld%.3s:%s [%s] ", (int)(zone - l->date), l->date,
+		now.tv_nsec, zone, zone + 3, names[level]);
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -171,7 +180,7 @@ void log_line(struct log *l, enum log_level level, const char *fmt, ...)
 	if (vsnprintf(text, sizeof(text), fmt, args) >= (int)sizeof(text))
 		utf8_whole(text, sizeof(text) - 1);
 	va_end(args);
-	len = append(line, stamp(line, sizeof(line), level), text);
+	len = append(line, stamp(l, line, sizeof(line), level), text);
 	line[len++] = '\n';
 	put_err(l, line, len);
 	put_file(l, line, len);
