@@ -9,13 +9,15 @@ names another pair of plugins of the same names, which is measured in turn: it g
 database of its own, and the keys host, port, user, password and dbname.
 """
 import os
+import signal
 import statistics
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import pooler
 import report
 from plugin import IPAM, NET
-from scene import GC_ROWS, GC_STALE, LARGE, PEER, SMALL, Scene, attachments
+from scene import GC_ROWS, GC_STALE, LARGE, NODE, PEER, SMALL, Scene, attachments
 
 BATCH = 20            # runs of one verb before it is the next one's turn
 WAYS = ('tcp', 'socket', 'pooler')
@@ -26,12 +28,12 @@ LIST = 'cni.dev/valid-attachments'
 
 
 def callers(scene, **keys):
-    """Who is measured with every verb: (name, executable, configuration, base)."""
-    found = [(way, NET, scene.conf(way, **keys), way) for way in (*WAYS, 'large')]
-    found.append(('ipam', IPAM, scene.conf('tcp', **keys), 'tcp'))
+    """Who is measured with every verb: (name, executable, configuration, base of its numbers)."""
+    found = [(way, NET, scene.conf(way, **keys)) for way in (*WAYS, 'large')]
+    found.append(('ipam', IPAM, scene.conf('tcp', **keys)))
     if scene.peer and not keys:
-        found += [('peer', NET, scene.conf('peer'), 'peer'), ('peer-ipam', IPAM, scene.conf('peer'), 'peer')]
-    return [(name, executable, conf, (i + 1) << 20) for i, (name, executable, conf, _) in enumerate(found)]
+        found += [('peer', NET, scene.conf('peer')), ('peer-ipam', IPAM, scene.conf('peer'))]
+    return [(*caller, (i + 1) << 20) for i, caller in enumerate(found)]
 
 
 def version_candidates(scene):
@@ -54,7 +56,7 @@ def gc_candidates(scene):
     for dbname in (SMALL, LARGE):
         scene.fill_for_gc(dbname, 100)
     return [scene.candidate(name, executable, 'GC', conf)
-            for name, executable, conf, _ in callers(scene, node='bench-gc', **{LIST: attachments(100)})]
+            for name, executable, conf, _ in callers(scene, node=NODE, **{LIST: attachments(100)})]
 
 
 def candidates(scene):
@@ -75,9 +77,7 @@ def measure_calls(scene, runs):
         for verb, who in verbs.items():
             for name, runs_of_it in scene.drive(who, min(BATCH, runs + 1 - first), first).items():
                 found.setdefault(verb, {}).setdefault(name, []).extend(runs_of_it)
-        for dbname in (SMALL, LARGE, PEER):
-            scene.forget(dbname)
-            scene.tidy(dbname)
+        scene.tidy()
     return found
 
 
@@ -90,48 +90,47 @@ def measure_rates(scene):
             done = scene.drive([scene.candidate(name, executable, 'ADD', conf, base)], RATE_RUNS,
                                first=1 + turn * RATE_RUNS, at_once=AT_ONCE)
             found.setdefault(name, []).append(RATE_RUNS / (done['total'][0][0] / 1000))
-        for dbname in (SMALL, PEER):
-            scene.forget(dbname)
-            scene.tidy(dbname)
+        scene.tidy()
     return {name: statistics.median(rates) for name, rates in found.items()}
 
 
-def gc_lists(scene):
-    """Configurations that keep all but GC_STALE rows, by the length of their list."""
+def gc_lists():
+    """Lists that keep all but GC_STALE rows, by their length."""
     kept = attachments(GC_ROWS - GC_STALE)
-    lists = {len(kept): kept, 100000: attachments(100000 + GC_STALE, GC_STALE + 1)[len(kept):] + kept}
-    return {n: {'node': 'bench-gc', LIST: entries} for n, entries in lists.items()}
+    return {len(kept): kept, 100000: kept + attachments(GC_ROWS + 100000 - len(kept), GC_ROWS + 1)}
 
 
-def measure_gc(scene, where, dbname, lists, rounds=GC_ROUNDS):
-    """{list's length: [(ms, kB)]} of the IPAM plugin, which finds GC_STALE rows to release each time."""
+def measure_gc(scene, places, rounds):
+    """{place: {list's length: [(ms, kB)]}} of the net plugin, which finds GC_STALE rows to release each time. places:
+    how to call it, and the database that this leads to."""
     found = {}
     for _ in range(rounds):
-        for n, keys in lists.items():
-            scene.fill_for_gc(dbname)
-            if where == 'peer':
-                keys = {LIST: keys[LIST]}
-            done = scene.drive([scene.candidate(where, NET, 'GC', scene.conf(where, **keys))], 1)
-            if scene.count_gc(dbname) != GC_ROWS - GC_STALE:
-                raise RuntimeError(f'GC of {where} has not released what is stale')
-            found.setdefault(n, []).extend(done[where])
+        for place, dbname in places.items():
+            for n, entries in gc_lists().items():
+                if place == 'peer' and n > GC_ROWS:
+                    continue
+                scene.fill_for_gc(dbname)
+                conf = scene.conf(place, node=None if place == 'peer' else NODE, **{LIST: entries})
+                done = scene.drive([scene.candidate(place, NET, 'GC', conf)], 1)
+                if scene.count_gc(dbname) != GC_ROWS - GC_STALE:
+                    raise RuntimeError(f'GC of {place} has not released what is stale')
+                found.setdefault(place, {}).setdefault(n, []).extend(done[place])
     return found
 
 
 def main():
+    if not pooler.available():
+        sys.exit('pgbouncer is missing: ./setup_dependencies.sh tests')
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the servers end with us, in order
     runs = int(os.environ.get('BENCH_RUNS') or 200)
     rows = int(os.environ.get('BENCH_ROWS') or 1000000)
     peer = os.environ.get('PEER') and os.path.abspath(os.environ['PEER'])
     with Scene(sys.argv[1], rows, peer) as scene:
-        lists = gc_lists(scene)
-        gc = {'no statistics': measure_gc(scene, 'large', LARGE, lists)}
-        for dbname in (SMALL, LARGE, PEER):
-            scene.forget(dbname)
-            scene.tidy(dbname)
-        gc['large'] = measure_gc(scene, 'large', LARGE, lists)
-        gc['small'] = measure_gc(scene, 'tcp', SMALL, lists)
-        if peer:
-            gc['peer'] = measure_gc(scene, 'peer', PEER, {k: v for k, v in lists.items() if k < 100000}, 3)
+        new = measure_gc(scene, {'large': LARGE}, GC_ROUNDS)
+        scene.tidy()
+        places = {'tcp': SMALL, 'large': LARGE, **({'peer': PEER} if peer else {})}
+        gc = {**measure_gc(scene, places, GC_ROUNDS), 'no statistics': new['large']}
+        scene.tidy()
         report.show(scene, runs, measure_calls(scene, runs), measure_rates(scene), gc)
 
 

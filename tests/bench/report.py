@@ -31,7 +31,7 @@ def percentile99(calls):
 
 
 def memory(calls):
-    return max(kilobytes for _, kilobytes in calls) / 1024
+    return statistics.median(kilobytes for _, kilobytes in calls) / 1024
 
 
 def table(head, rows):
@@ -82,7 +82,7 @@ def show_rates(rates):
 
 
 def show_gc(scene, gc):
-    where = {'small': '1,000', 'large': f'{scene.rows:,}', 'no statistics': f'{scene.rows:,}, no statistics yet',
+    where = {'tcp': '1,000', 'large': f'{scene.rows:,}', 'no statistics': f'{scene.rows:,}, no statistics yet',
              'peer': "peer's table, none"}
     rows = [[f'{where[name]}', f'{n:,}', f'{median(calls):.0f}', f'{memory(calls):.1f}']
             for name, lists in gc.items() for n, calls in lists.items()]
@@ -109,7 +109,7 @@ def ratios(calls, rates, gc):
         yield 'STATUS, TCP, against the peer', of('STATUS', 'tcp', 'peer')
         yield 'ADD, TCP, against the peer', of('ADD', 'tcp', 'peer')
         yield 'ADDs per second, TCP, against the peer', rates['tcp'] / rates['peer']
-        yield 'GC, against the peer', median(gc['small'][stale]) / median(gc['peer'][stale])
+        yield 'GC, against the peer', median(gc['tcp'][stale]) / median(gc['peer'][stale])
         yield "peak memory of the IPAM plugin's ADD, against the peer", \
             memory(calls['ADD']['ipam']) / memory(calls['ADD']['peer-ipam'])
     for way, words in (('tcp', 'TCP'), ('socket', 'Unix socket'), ('pooler', "pgbouncer's socket")):

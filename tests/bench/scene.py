@@ -86,9 +86,12 @@ class Scene:
 
     # --- the tables ---
 
-    def tidy(self, dbname):
-        """What autovacuum would do, between measurements instead of during them."""
-        self.server.psql('VACUUM ANALYZE ips', dbname=dbname)
+    def tidy(self):
+        """Removes what the candidates have recorded and not released, and does what autovacuum would do during the
+        measurements."""
+        for dbname in (SMALL, LARGE, PEER):
+            self.server.psql("DELETE FROM ips WHERE pod_id LIKE 'bench-%'", dbname=dbname)
+            self.server.psql('VACUUM ANALYZE ips', dbname=dbname)
 
     def fill_for_gc(self, dbname, last=GC_ROWS):
         fill = PEER_FILL if dbname == PEER else GC_FILL
@@ -96,10 +99,6 @@ class Scene:
 
     def count_gc(self, dbname):
         return int(self.server.value("SELECT count(*) FROM ips WHERE pod_id LIKE 'gc-%'", dbname=dbname))
-
-    def forget(self, dbname=SMALL):
-        """Removes what the candidates have recorded and not released."""
-        self.server.psql("DELETE FROM ips WHERE pod_id LIKE 'bench-%'", dbname=dbname)
 
     # --- candidates ---
 
