@@ -24,7 +24,4 @@ int claim_run(const struct store *s, const struct claim *c, struct log *log,
 
 void grant_free(struct grant *g);
 
-/* CNI_HELD with everything that is known of the holder. `c` says who asks. */
-int claim_held(const struct holding *h, const struct claim *c, struct err *e);
-
 #endif

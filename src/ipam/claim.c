@@ -72,7 +72,8 @@ static int holds_other(const struct holdings *all, const struct claim *c, struct
 	return err_details(e, "it asked for %s: DEL releases what it holds", text_get(&wants));
 }
 
-int claim_held(const struct holding *h, const struct claim *c, struct err *e)
+/* CNI_HELD with everything that is known of the holder; `c` says who asks. */
+static int held(const struct holding *h, const struct claim *c, struct err *e)
 {
 	char text[IP_TEXT];
 
@@ -90,7 +91,7 @@ int claim_held(const struct holding *h, const struct claim *c, struct err *e)
 	if (h->pod_name)
 		return err_details(e, "pod %s%s%s", h->pod_namespace ? h->pod_namespace : "",
 			h->pod_namespace ? "/" : "", h->pod_name);
-	return 0;
+	return STORE_FAILED;
 }
 
 /* The ids of the rows that are mine, or (`mine` false) of all. */
@@ -172,10 +173,7 @@ static int look_and_act(const struct store *s, const struct claim *c, struct log
 	switch (decide(&all, c, &foreign)) {
 	case VERDICT_MINE: rc = confirm(s, c, &all, log, limit, out, e); break;
 	case VERDICT_OTHER: rc = holds_other(&all, c, e); break;
-	case VERDICT_HELD:
-		claim_held(foreign, c, e);
-		rc = STORE_FAILED;
-		break;
+	case VERDICT_HELD: rc = held(foreign, c, e); break;
 	case VERDICT_FREE: rc = take(s, c, &all, log, limit, out, e); break;
 	}
 	holdings_free(&all);

@@ -1,13 +1,12 @@
 #include "store/again.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define PAUSE_FIRST 0.05
 #define PAUSE_LAST 0.5
 
-/* The first row that fits decides: outcome (-1: any of the others), and how the SQLSTATE begins. */
+/* The first row that fits decides: the outcome, and how the SQLSTATE begins. */
 static const struct rule {
 	int outcome;
 	const char *sqlstate;
