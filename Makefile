@@ -150,12 +150,12 @@ check: all unit-tests
 
 check-db: all
 	@failed=0; for t in $(sort $(wildcard tests/db/*_test.py tests/e2e/*_test.py tests/libcni/*_test.py)); do \
-		echo "# $$t"; BINDIR=$(abspath $(BINDIR)) python3 $$t || failed=1; \
+		echo "# $$t"; BINDIR=$(abspath $(BINDIR)) PYTHONPATH=$(CURDIR)/tests/lib python3 $$t || failed=1; \
 	done; exit $$failed
 
 # Prints how fast the plugins are; tests/bench/bench.py says what it can be told.
 bench: all $(O)/tests/bench/drive $(O)/tests/bench/floor
-	BINDIR=$(abspath $(BINDIR)) python3 tests/bench/bench.py $(O)/tests/bench
+	BINDIR=$(abspath $(BINDIR)) PYTHONPATH=$(CURDIR)/tests/lib python3 tests/bench/bench.py $(O)/tests/bench
 
 # Static: the memory of who starts a program counts as the program's.
 $(O)/tests/bench/drive: $(O)/tests/bench/drive.o

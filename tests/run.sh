@@ -5,7 +5,7 @@
 #   tests/run.sh [PATTERN]      PATTERN: only what has it in its name (an extended regular expression)
 #
 # Test programs speak TAP: the cmocka programs of tests/unit, and tests/{db,e2e,libcni}/*_test.{py,sh}, which
-# find the executables in BINDIR. What runs executables runs twice, the second time as sanitizer builds. Whatever
+# find the executables in BINDIR and what they share in PYTHONPATH. What runs executables runs twice, the second time as sanitizer builds. Whatever
 # else is a test (a build without warnings, the linters, the fuzzers) counts as one each. What they said is
 # in build/test-logs. The last line counts, the exit status is 0 if nothing failed.
 
@@ -150,7 +150,7 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 template=$(mktemp -d /var/tmp/ipam-template.XXXXXX)
-export IPAM_TEST_TEMPLATE=$template CMOCKA_MESSAGE_OUTPUT=tap
+export IPAM_TEST_TEMPLATE=$template CMOCKA_MESSAGE_OUTPUT=tap PYTHONPATH=$PWD/tests/lib
 
 normal=build/shared
 [[ ! -e .deps/stamp ]] || normal=build/static

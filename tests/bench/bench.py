@@ -13,7 +13,6 @@ import signal
 import statistics
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import pooler
 import report
 from plugin import IPAM, NET

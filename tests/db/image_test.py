@@ -3,10 +3,8 @@ Needs PostgreSQL's server programs and psql."""
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import fresh
 import pg
 import tap

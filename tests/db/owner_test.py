@@ -1,8 +1,5 @@
 """sql/provision.sh on servers that have something already. Needs PostgreSQL's server programs and psql."""
-import os
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import pg
 import rights
 import tap

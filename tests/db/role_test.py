@@ -3,10 +3,8 @@ import os
 import pty
 import shutil
 import subprocess
-import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import pg
 import rights
 import tap

@@ -1,15 +1,11 @@
 #!/usr/bin/env python3
 """ADD: all addresses or none, again and again, held by others, held by an earlier boot. Needs a PostgreSQL server's
 programs and root."""
-import os
 import socket
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import plugin
+import plugin_case
 import tap
-import verbs
-from verbs import BOTH, elsewhere
+from plugin_case import BOTH, elsewhere
 
 A, B, C = '10.0.0.5/24', '10.0.0.6/24', 'fd00::5/64'
 OTHER_BOOT = '11111111-2222-3333-4444-555555555555'
@@ -20,7 +16,7 @@ def content(path):
         return f.read().strip()
 
 
-class Add(verbs.Verbs):
+class Add(plugin_case.PluginCase):
     def earlier(self, where='true', boot=OTHER_BOOT, age='10 years'):
         """Lets this network's rows be of another boot, and that old."""
         self.change(f"boot_id = '{boot}', created_on = now() - interval '{age}'", where)
@@ -31,7 +27,7 @@ class First(Add):
         self.add(f'{A},{C}', container='pod-a', ifname='net1')
         self.assertEqual(self.rows(), [('pod-a', 'net1', A), ('pod-a', 'net1', C)])
         self.assertEqual(set(self.rows('node, host_id, boot_id')),
-                         {(socket.gethostname(), content(verbs.MACHINE_ID), content(verbs.BOOT_ID))})
+                         {(socket.gethostname(), content(plugin_case.MACHINE_ID), content(plugin_case.BOOT_ID))})
         self.assertEqual(set(self.rows("created_on BETWEEN now() - interval '1 minute' AND now()")), {('t',)})
 
     def test_a_configured_node_stands_for_host_name_and_machine_id(self):
@@ -93,13 +89,13 @@ class Again(Add):
         self.assertEqual(self.add(f'{A},{C}').addresses, [A, C])
         self.assertEqual(self.rows('id'), ids)
         self.assertEqual(set(self.rows("boot_id, created_on > now() - interval '1 minute'")),
-                         {(content(verbs.BOOT_ID), 't')})
+                         {(content(plugin_case.BOOT_ID), 't')})
 
     def test_another_boot_that_is_younger_is_taken_for_this_attachments_own_too(self):
         self.add(A)
         self.change(f"boot_id = '{OTHER_BOOT}'")
         self.assertEqual(self.add(A).addresses, [A])
-        self.assertEqual(self.rows('boot_id'), [(content(verbs.BOOT_ID),)])
+        self.assertEqual(self.rows('boot_id'), [(content(plugin_case.BOOT_ID),)])
 
     def test_an_attachment_that_holds_something_else_is_error_101(self):
         self.add(f'{A},{C}')
@@ -236,13 +232,13 @@ class EarlierBoot(Add):
 
     def test_this_boot_is_never_earlier_however_old_its_rows_are(self):
         self.add(A)
-        self.earlier(boot=content(verbs.BOOT_ID))
+        self.earlier(boot=content(plugin_case.BOOT_ID))
         self.refused(self.ask('ADD', A, container='pod2'), 100)
 
     def test_the_boot_id_and_the_uptime_of_the_kernel_decide(self):
         self.add(A)
         self.change("created_on = now() - interval '1 hour'")
-        for boot_id, up, code in ((content(verbs.BOOT_ID), 60, 100), (OTHER_BOOT, 7200, 100), (OTHER_BOOT, 60, 0)):
+        for boot_id, up, code in ((content(plugin_case.BOOT_ID), 60, 100), (OTHER_BOOT, 7200, 100), (OTHER_BOOT, 60, 0)):
             with self.subTest(boot_id=boot_id, up=up):
                 through = elsewhere(boot_id=boot_id, up=up)
                 self.assertEqual(self.ask('ADD', A, container='pod2', through=through).code, code)

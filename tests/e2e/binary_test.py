@@ -7,24 +7,22 @@ import os
 import shutil
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import dns
-import fire
+import faults
 import pg
 import plugin
+import plugin_case
 import tap
 import tls
-import verbs
-from verbs import BOTH
+from plugin_case import BOTH
 
 A = '10.0.0.5/24'
 
 
-class Poor(verbs.Verbs):
+class Poor(plugin_case.PluginCase):
     def setUp(self):
         super().setUp()
         self.dir = tempfile.mkdtemp(prefix='ipam-test.', dir='/var/tmp')
@@ -58,7 +56,7 @@ class Descriptors(Poor):
             self.assertIn('INVOKED GC', f.read())
 
     def test_eight_are_enough_to_give_up_a_statement(self):
-        session = fire.Session(self.server)
+        session = faults.Session(self.server)
         self.addCleanup(session.close)
         session.say('BEGIN; LOCK TABLE public.ips IN ACCESS EXCLUSIVE MODE')
         ipam = {'host': 'localhost', 'logFile': self.log, 'timeout': 1}

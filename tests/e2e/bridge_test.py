@@ -4,11 +4,9 @@ Needs root, the built executables, a PostgreSQL server's programs and Go (or plu
 import json
 import os
 import subprocess
-import sys
 import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import pg
 import plugin
 import sandbox

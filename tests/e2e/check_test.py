@@ -1,13 +1,10 @@
 #!/usr/bin/env python3
 """CHECK: what the attachment holds against prevResult and against what it asks for. Needs a PostgreSQL server's
 programs and root."""
-import os
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
+import plugin_case
 import tap
-import verbs
-from verbs import BOTH, elsewhere
+from plugin_case import BOTH, elsewhere
 
 A, B, C = '10.0.0.5/24', '10.0.0.6/24', 'fd00::5/64'
 
@@ -16,7 +13,7 @@ def prev(*addresses, **more):
     return {'prevResult': {'cniVersion': '1.1.0', 'ips': [{'address': a} for a in addresses], **more}}
 
 
-class Check(verbs.Verbs):
+class Check(plugin_case.PluginCase):
     def right(self, *in_prev, **how):
         for which in BOTH:
             with self.subTest(which=which, in_prev=in_prev, **how):

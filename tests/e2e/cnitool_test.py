@@ -6,17 +6,15 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import pg
 import plugin
 import sandbox
 import scripts
 import tap
-from verbs import VERSIONS
+from plugin_case import VERSIONS
 
 CNITOOL = os.path.join(pg.ROOT, 'plugins', 'cnitool')
 A, B = '10.0.0.5/24', 'fd00::5/64'

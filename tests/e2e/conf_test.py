@@ -5,17 +5,15 @@ import json
 import os
 import shutil
 import socket
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import pg
 import plugin
+import plugin_case
 import tap
-import verbs
-from verbs import BOTH, elsewhere
+from plugin_case import BOTH, elsewhere
 
 A = '10.0.0.5/24'
 ALL = ('ADD', 'DEL', 'CHECK', 'STATUS', 'GC')
@@ -28,7 +26,7 @@ def seen(source, place):
             f"mount --bind '{source}' '{place}' && exec \"$0\""]
 
 
-class Conf(verbs.Verbs):
+class Conf(plugin_case.PluginCase):
     def setUp(self):
         super().setUp()
         self.dir = tempfile.mkdtemp(prefix='ipam-test.', dir='/var/tmp')
@@ -97,7 +95,7 @@ class Database(Conf):
         began = time.monotonic()
         for command, code in (('STATUS', 50), ('ADD', 11), ('DEL', 11)):
             self.fails(code, 'no password supplied', command=command, ipam={'password': None})
-        self.assertLess(time.monotonic() - began, 2 + fire.SLACK, 'it is not tried again')
+        self.assertLess(time.monotonic() - began, 2 + faults.SLACK, 'it is not tried again')
 
     def test_empty_values_and_null_are_the_defaults(self):
         for value in ('', None):
@@ -114,12 +112,12 @@ class Database(Conf):
         self.works(ipam={'host': 'no-such-host.invalid', 'hostaddr': '127.0.0.1'})
 
     def test_a_host_that_hangs_costs_only_its_share_of_the_time(self):
-        with verbs.deaf() as port:
+        with plugin_case.silent_server() as port:
             both = {'host': '127.0.0.1,127.0.0.1', 'port': f'{port},{self.server.port}'}
             for command, ipam, most in (('STATUS', {}, 1), ('ADD', {'timeout': 3}, 1.5), ('DEL', {'timeout': 3}, 1.5)):
                 began = time.monotonic()
                 self.allowed(self.ask(command, A, ipam={**both, **ipam}))
-                self.assertLess(time.monotonic() - began, most + 2 * fire.SLACK)
+                self.assertLess(time.monotonic() - began, most + 2 * faults.SLACK)
 
 
 class Keywords(Conf):

@@ -1,19 +1,16 @@
 #!/usr/bin/env python3
 """DEL: releases what the attachment holds, whatever is missing, and nothing else. Needs a PostgreSQL server's programs
 and root."""
-import os
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import pg
+import plugin_case
 import tap
-import verbs
-from verbs import BOTH, elsewhere
+from plugin_case import BOTH, elsewhere
 
 A, B, C = '10.0.0.5/24', '10.0.0.6/24', 'fd00::5/64'
 
 
-class Del(verbs.Verbs):
+class Del(plugin_case.PluginCase):
     def test_it_releases_all_that_the_attachment_holds_and_says_nothing(self):
         for which in BOTH:
             self.add(f'{A},{C}')
@@ -89,7 +86,7 @@ class Del(verbs.Verbs):
         self.assertEqual(self.add(A).addresses, [A])
 
 
-class OutOfReach(verbs.Verbs):
+class OutOfReach(plugin_case.PluginCase):
     def test_it_is_error_11_so_that_the_runtime_comes_again(self):
         self.add(A)
         for ipam in ({'port': pg.free_port(), 'timeout': 1}, {'host': self.server.dir + '/none', 'timeout': 1},

@@ -3,15 +3,13 @@
 PostgreSQL server's programs."""
 import json
 import os
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import pg
 import plugin
+import plugin_case
 import tap
-import verbs
-from verbs import BOTH
+from plugin_case import BOTH
 
 A = '10.0.0.5/24'
 ALL = ('ADD', 'DEL', 'CHECK', 'STATUS', 'GC')
@@ -19,7 +17,7 @@ PREV = {'prevResult': {'ips': [{'address': A}]}}
 MIB = 1024 * 1024
 
 
-class Errors(verbs.Verbs):
+class Errors(plugin_case.PluginCase):
     def tearDown(self):
         self.assertEqual(self.rows(), [], 'nothing is half done')
 
@@ -225,7 +223,7 @@ class Surroundings(Errors):
             process = plugin.start(which, 'STATUS', through=['prlimit', '--core=unlimited', 'setpriv', '--reuid=65534'])
             process.stdin.write(b'{')
             process.stdin.flush()
-            fire.wait_until(lambda p=process: ['0', '0'] == self.core_limit(p.pid), 5, 'no core')
+            faults.wait_until(lambda p=process: ['0', '0'] == self.core_limit(p.pid), 5, 'no core')
             self.assertEqual(os.stat(f'/proc/{process.pid}/mem').st_uid, 0, 'not dumpable: /proc is root\'s')
             self.refused(plugin.finish(process, b''), 6)
 

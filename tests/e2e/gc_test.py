@@ -2,14 +2,11 @@
 """GC: frees what this node holds in this network and nobody has listed, and nothing else. Needs a PostgreSQL server's
 programs and root."""
 import json
-import os
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import plugin
+import plugin_case
 import tap
-import verbs
-from verbs import BOTH, elsewhere
+from plugin_case import BOTH, elsewhere
 
 VALID, OLDER = 'cni.dev/valid-attachments', 'cni.dev/attachments'
 OTHER_BOOT = '11111111-2222-3333-4444-555555555555'
@@ -20,7 +17,7 @@ def entries(*pods, ifname='eth0'):
     return [{'containerID': pod, 'ifname': ifname} for pod in pods]
 
 
-class Gc(verbs.Verbs):
+class Gc(plugin_case.PluginCase):
     def hold(self, *pods, at=1, **how):
         for i, pod in enumerate(pods, at):
             self.add(f'10.0.0.{i}/24', container=pod, **how)

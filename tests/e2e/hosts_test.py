@@ -9,21 +9,19 @@ have a node name in their configuration and share boots; some are known by their
 import os
 import random
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 import unittest
 import uuid
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import pg
 import plugin
 import tap
-from oracle import Oracle
+from ledger import Ledger
 
-SECONDS = fire.number('HOSTS_SECONDS', 45 if fire.SANITIZED else 60)
+SECONDS = faults.number('HOSTS_SECONDS', 45 if faults.SANITIZED else 60)
 NAMED, MACHINES, WORKERS = 990, 10, 6
 BUSY = 100  # so many hosts in a row have something to do at a time; the row moves over all of them
 NETWORKS = ('blue', 'green')
@@ -86,7 +84,7 @@ class World:
     """All hosts, the boot that named hosts come up in, and what they were told."""
 
     def __init__(self, server):
-        self.server, self.oracle, self.lock = server, Oracle(), threading.Lock()
+        self.server, self.ledger, self.lock = server, Ledger(), threading.Lock()
         self.boots = [Boot()]
         self.hosts = [Host(i, self.boots[0] if i < NAMED else None) for i in range(NAMED + MACHINES)]
         self.bad, self.counts = [], {}
@@ -114,7 +112,7 @@ class World:
             self.counts[what] = self.counts.get(what, 0) + 1
 
     def call(self, host, verb, network, pod='', args='', keys=None):
-        answer = fire.call(plugin.NET, verb, host.conf(self.server, network, **(keys or {})), container=pod, args=args,
+        answer = faults.call(plugin.NET, verb, host.conf(self.server, network, **(keys or {})), container=pod, args=args,
                            through=host.boot.enter())
         self.count(f'{verb} {answer.code}')
         return answer
@@ -165,9 +163,9 @@ class Worker(threading.Thread):
         if self.random.random() < 0.25:
             for pod in host.pods:
                 who = self.who(host, pod)
-                host.left += self.world.oracle.holds(who)
-                self.world.oracle.leaves(who)
-                self.world.oracle.doubts(who)
+                host.left += self.world.ledger.holds(who)
+                self.world.ledger.leaves(who)
+                self.world.ledger.doubts(who)
             host.crash()
 
     def come_up(self, host, resume=True):
@@ -190,13 +188,13 @@ class Worker(threading.Thread):
         if dice < 0.3:  # as podman: the same attachments again, in the order in which they come
             for pod in before:
                 self.add(host, pod)
-        host.pods = {pod: network for pod, network in host.pods.items() if self.world.oracle.holds(self.who(host, pod))}
+        host.pods = {pod: network for pod, network in host.pods.items() if self.world.ledger.holds(self.who(host, pod))}
         if 0.3 <= dice < 0.6:  # as CRI-O: GC at its start
             self.collect(host)
 
     def add(self, host, pod=None):
         """A pod, new or the one of before the reboot, asks for one or two addresses; at times for left ones."""
-        oracle, again = self.world.oracle, pod is not None
+        ledger, again = self.world.ledger, pod is not None
         if not again:
             host.serial += 1
             pod = f'{host.key}-{host.serial}'
@@ -208,25 +206,25 @@ class Worker(threading.Thread):
         self.world.expect(answer.code in (0, 100), f'ADD {pod}: {answer.said}')
         self.world.expect('share' not in answer.said, f'ADD {pod}: {answer.said}')
         if answer.code == 0:
-            oracle.added(self.who(host, pod), [ip.split('/')[0] for ip in answer.addresses])
+            ledger.added(self.who(host, pod), [ip.split('/')[0] for ip in answer.addresses])
         elif not again:
-            oracle.sure(self.who(host, pod))
+            ledger.sure(self.who(host, pod))
             del host.pods[pod]
 
     def delete(self, host, pod):
         who = self.who(host, pod)
-        self.world.oracle.leaves(who)
+        self.world.ledger.leaves(who)
         answer = self.world.call(host, 'DEL', who[0], pod)
         self.world.expect(answer.code == 0, f'DEL {pod}: {answer.said}')
-        self.world.oracle.sure(who)
+        self.world.ledger.sure(who)
         del host.pods[pod]
 
     def collect(self, host):
         """GC of both networks; now and then a pod that nobody remembers is not in its list."""
         if host.pods and self.random.random() < 0.5:
             forgotten = self.random.choice(list(host.pods))
-            self.world.oracle.leaves(self.who(host, forgotten))
-            self.world.oracle.doubts(self.who(host, forgotten))
+            self.world.ledger.leaves(self.who(host, forgotten))
+            self.world.ledger.doubts(self.who(host, forgotten))
             del host.pods[forgotten]
         for network in NETWORKS:
             gc(self.world, host, network)
@@ -238,8 +236,8 @@ def gc(world, host, network):
     answer = world.call(host, 'GC', network, keys={'cni.dev/valid-attachments': valid})
     world.expect(answer.code == 0, f'GC {host.key}: {answer.said}')
     world.expect('share the name' not in answer.stderr, f'GC {host.key}: {answer.stderr}')
-    with world.oracle.lock:
-        world.oracle.doubt = {at for at in world.oracle.doubt
+    with world.ledger.lock:
+        world.ledger.doubt = {at for at in world.ledger.doubt
                               if at[:2] != (network, host.node) or not at[2].startswith(host.key + '-')}
 
 
@@ -269,12 +267,12 @@ class Hosts(unittest.TestCase):
             if w.error:
                 raise w.error
         self.assertEqual([], world.bad[:10])
-        self.assertEqual([], world.oracle.judge(self.server))
+        self.assertEqual([], world.ledger.judge(self.server))
         self.finish(world)
         print(f'# {dict(sorted(world.counts.items()))}')
         for what in ('ADD 0', 'ADD 100', 'DEL 0', 'GC 0', 'reboots'):
             self.assertGreater(world.counts.get(what, 0), 5, what)
-        fire.nothing_left(self.server)
+        faults.nothing_left(self.server)
 
     def finish(self, world):
         """GC of everything that the table knows: then it is what they were told, exactly."""
@@ -283,9 +281,9 @@ class Hosts(unittest.TestCase):
         known = {tuple(row) for row in self.server.psql('SELECT DISTINCT node, host_id, network FROM ips')}
         todo = [(host, network) for host in world.hosts for network in NETWORKS
                 if (host.node, host.machine_id, network) in known]
-        fire.at_once([lambda some=todo[i::WORKERS]: self.finish_some(world, some) for i in range(WORKERS)])
+        faults.at_once([lambda some=todo[i::WORKERS]: self.finish_some(world, some) for i in range(WORKERS)])
         self.assertEqual([], world.bad[:10])
-        self.assertEqual([], world.oracle.judge(self.server, exact=True))
+        self.assertEqual([], world.ledger.judge(self.server, exact=True))
 
     @staticmethod
     def finish_some(world, todo):
@@ -294,7 +292,7 @@ class Hosts(unittest.TestCase):
             with host.lock:
                 while host.down:
                     worker.come_up(host, resume=False)
-                host.pods = {pod: at for pod, at in host.pods.items() if world.oracle.holds((at, host.node, pod, 'eth0'))}
+                host.pods = {pod: at for pod, at in host.pods.items() if world.ledger.holds((at, host.node, pod, 'eth0'))}
                 gc(world, host, network)
 
 

@@ -5,19 +5,17 @@ import json
 import os
 import random
 import signal
-import sys
 import threading
 import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import pg
 import plugin
 import tap
-from oracle import Oracle
+from ledger import Ledger
 
-ROUNDS = fire.number('KILL_ROUNDS', 200 if fire.SANITIZED else 400)
+ROUNDS = faults.number('KILL_ROUNDS', 200 if faults.SANITIZED else 400)
 PHASE = 100  # calls between two judgements
 LOOPS, NODES = 8, 4
 POOL = [f'10.2.0.{i + 1}' for i in range(48)]
@@ -55,27 +53,27 @@ class Caller(threading.Thread):
         return ('ipam-status', self.node, pod, 'eth0')
 
     def add(self, pod, wanted):
-        oracle, who = self.test.oracle, self.who(pod)
-        oracle.doubts(who)
+        ledger, who = self.test.ledger, self.who(pod)
+        ledger.doubts(who)
         code, addresses, killed = self.call('ADD', pod, 'IP=' + ','.join(ip + '/24' for ip in wanted))
         if code == 0:
             self.test.expect(sorted(addresses) == sorted(ip + '/24' for ip in wanted), f'{who}: {addresses}')
-            oracle.added(who, wanted)
+            ledger.added(who, wanted)
         elif code == 100 and not killed:
-            oracle.sure(who)
+            ledger.sure(who)
         return code
 
     def remove(self, pod):
         """One in five is forgotten: only GC can free what it holds."""
-        self.test.oracle.leaves(self.who(pod))
-        self.test.oracle.doubts(self.who(pod))
+        self.test.ledger.leaves(self.who(pod))
+        self.test.ledger.doubts(self.who(pod))
         if self.random.random() < 0.8:
             self.call('DEL', pod)
 
     def call(self, verb, pod, args=''):
         """Returns code (None: no answer that counts), addresses, and whether we have killed one of them."""
         net = self.random.random() < 0.75
-        process = fire.begin(plugin.NET if net else plugin.IPAM, verb, self.conf, container=pod, args=args)
+        process = faults.begin(plugin.NET if net else plugin.IPAM, verb, self.conf, container=pod, args=args)
         killed = self.maybe_kill(process, net)
         began = time.monotonic()
         out, err = process.communicate(timeout=30)
@@ -83,7 +81,7 @@ class Caller(threading.Thread):
         if killed:
             self.test.killed[killed] += 1
         if killed in ('net', 'alone'):
-            self.test.expect(took < 1.5 + fire.SLACK, f'{killed} was killed, the pipes were closed {took:.2f} s later')
+            self.test.expect(took < 1.5 + faults.SLACK, f'{killed} was killed, the pipes were closed {took:.2f} s later')
         if process.returncode < 0:
             self.test.expect(killed in ('net', 'alone'), f'{verb} ended by signal {-process.returncode}: {err}')
             return None, [], True
@@ -98,10 +96,10 @@ class Caller(threading.Thread):
         dice = self.random.random()
         if dice < 0.5:
             return None
-        child = fire.child_of(process) if net and dice < 0.75 else None
+        child = faults.child_of(process) if net and dice < 0.75 else None
         time.sleep(self.random.random() * self.test.usual)
         if child:
-            fire.kill(child)
+            faults.kill(child)
             return 'ipam'
         process.kill()
         return 'net' if net else 'alone'
@@ -120,14 +118,14 @@ class Kill(unittest.TestCase):
 
     def setUp(self):
         self.server.psql('TRUNCATE ips')
-        self.lock, self.todo, self.oracle, self.bad, self.codes = threading.Lock(), 0, Oracle(), [], {}
+        self.lock, self.todo, self.ledger, self.bad, self.codes = threading.Lock(), 0, Ledger(), [], {}
         self.killed = {'net': 0, 'ipam': 0, 'alone': 0, 'backend': 0, 'server': 0}
         self.usual = self.measure()
 
     def measure(self):
         """What an undisturbed call takes under this load: the time in which kills fall."""
         conf = plugin.net_conf(self.server, {'node': 'measured'})
-        took = [fire.call(plugin.NET, verb, conf, args='IP=10.9.9.9/24').seconds for verb in ('ADD', 'DEL') * 4]
+        took = [faults.call(plugin.NET, verb, conf, args='IP=10.9.9.9/24').seconds for verb in ('ADD', 'DEL') * 4]
         return sorted(took)[len(took) // 2] * 2
 
     def next_round(self):
@@ -155,10 +153,10 @@ class Kill(unittest.TestCase):
                 if c.error:
                     raise c.error
             self.judge()
-        print(f'# {self.oracle.acknowledged} acknowledged, killed {self.killed}, answers {self.codes}')
+        print(f'# {self.ledger.acknowledged} acknowledged, killed {self.killed}, answers {self.codes}')
         for what, times in self.killed.items():
             self.assertGreater(times, 0, f'no {what} was killed')
-        self.assertGreater(self.oracle.acknowledged, ROUNDS // 10)
+        self.assertGreater(self.ledger.acknowledged, ROUNDS // 10)
 
     def disturb(self, callers):
         """Kills a server process or the whole server while they work."""
@@ -175,28 +173,28 @@ class Kill(unittest.TestCase):
         """The next backend of a caller that shows up."""
         end = time.monotonic() + 2
         while time.monotonic() < end:
-            found = [pid for pid in fire.children(self.server.process.pid) if fire.serves(pid, 'cni')]
+            found = [pid for pid in faults.children(self.server.process.pid) if faults.serves(pid, 'cni')]
             if found:
-                fire.kill(rng.choice(found), rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
+                faults.kill(rng.choice(found), rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]))
                 self.killed['backend'] += 1
                 return
             time.sleep(0.001)
 
     def kill_server(self):
-        fire.kill_server(self.server)
+        faults.kill_server(self.server)
         self.server.start()
         self.killed['server'] += 1
 
     def judge(self):
         self.assertEqual([], self.bad)
-        fire.nothing_left(self.server)
-        self.assertEqual([], self.oracle.judge(self.server))
+        faults.nothing_left(self.server)
+        self.assertEqual([], self.ledger.judge(self.server))
         for node in (f'node{i}' for i in range(NODES)):
-            valid = [{'containerID': pod, 'ifname': ifname} for pod, ifname in self.oracle.held('ipam-status', node)]
-            done = fire.call(plugin.NET, 'GC', plugin.net_conf(self.server, {'node': node},
+            valid = [{'containerID': pod, 'ifname': ifname} for pod, ifname in self.ledger.held('ipam-status', node)]
+            done = faults.call(plugin.NET, 'GC', plugin.net_conf(self.server, {'node': node},
                                                                **{'cni.dev/valid-attachments': valid}))
             self.assertEqual(0, done.code, done.said)
-        self.assertEqual([], self.oracle.judge(self.server, exact=True))
+        self.assertEqual([], self.ledger.judge(self.server, exact=True))
 
 
 class KilledWhileItWaits(unittest.TestCase):
@@ -210,20 +208,20 @@ class KilledWhileItWaits(unittest.TestCase):
     def waiting(self, plug, verb='ADD'):
         """A call that waits for the lock of self.session."""
         self.server.psql('TRUNCATE ips')
-        self.session = fire.Session(self.server)
+        self.session = faults.Session(self.server)
         self.addCleanup(self.session.close)
         self.session.say("BEGIN; INSERT INTO ips (network, node, pod_id, interface, ip)"
                          " VALUES ('ipam-status', 'other', 'other', 'eth0', '10.2.0.1/24')")
-        process = fire.begin(plug, verb, plugin.net_conf(self.server), args='IP=10.2.0.1/24')
-        fire.wait_until(lambda: fire.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits for the lock')
+        process = faults.begin(plug, verb, plugin.net_conf(self.server), args='IP=10.2.0.1/24')
+        faults.wait_until(lambda: faults.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits for the lock')
         return process
 
     def ends(self, process, within):
         """Its pipes are closed in time, nothing of it runs, and no row comes once the lock is gone."""
         began = time.monotonic()
         out, _ = process.communicate(timeout=30)
-        self.assertLess(time.monotonic() - began, within + fire.SLACK)
-        fire.nothing_left(self.server, 3)
+        self.assertLess(time.monotonic() - began, within + faults.SLACK)
+        faults.nothing_left(self.server, 3)
         self.session.say('ROLLBACK')
         self.assertEqual([], self.server.psql('SELECT * FROM ips'))
         return out
@@ -235,13 +233,13 @@ class KilledWhileItWaits(unittest.TestCase):
 
     def test_the_ipam_plugin_under_the_net_plugin(self):
         process = self.waiting(plugin.NET)
-        fire.kill(fire.child_of(process))
+        faults.kill(faults.child_of(process))
         answer = json.loads(self.ends(process, 0.3))
         self.assertEqual(5, answer['code'], answer)
 
     def test_the_net_plugin(self):
         process = self.waiting(plugin.NET)
-        self.assertIsNotNone(fire.child_of(process))
+        self.assertIsNotNone(faults.child_of(process))
         process.kill()
         self.ends(process, 1)
 

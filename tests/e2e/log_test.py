@@ -5,22 +5,20 @@ import os
 import re
 import shutil
 import stat
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import plugin
+import plugin_case
 import tap
-import verbs
-from verbs import BOTH
+from plugin_case import BOTH
 
 A = '10.0.0.5/24'
 LINE = re.compile(r'(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}[+-]\d\d:\d\d) \[(error|warning|info|debug)\] (.+)')
 
 
-class Log(verbs.Verbs):
+class Log(plugin_case.PluginCase):
     def setUp(self):
         super().setUp()
         self.dir = tempfile.mkdtemp(prefix='ipam-test.', dir='/var/tmp')
@@ -167,7 +165,7 @@ class File(Log):
     def test_many_at_once_keep_their_lines_whole(self):
         calls = [lambda i=i: self.ask('ADD', f'10.0.{i}.1/24', container=f'pod{i}', ipam={'logFile': self.file})
                  for i in range(12)]
-        for answer in fire.at_once(calls):
+        for answer in faults.at_once(calls):
             self.allowed(answer)
         self.assertEqual(len(self.lines(self.filed())), 24)
 

@@ -3,27 +3,25 @@
 PostgreSQL server's programs and root."""
 import os
 import subprocess
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import pg
 import plugin
+import plugin_case
 import tap
-import verbs
-from verbs import BOTH
+from plugin_case import BOTH
 
 A, B = '10.0.0.5/24', '10.0.0.6/24'
 OTHER_BOOT = '11111111-2222-3333-4444-555555555555'
 
 
-class Output(verbs.Verbs):
+class Output(plugin_case.PluginCase):
     def to(self, stdout, command='ADD', ip=A, which=plugin.IPAM, **how):
         """One call whose stdout is that; returns its exit status and what it said on stderr."""
         process = subprocess.Popen([os.path.join(plugin.BINDIR, which)], stdin=subprocess.PIPE, stdout=stdout,
                                    stderr=subprocess.PIPE, env=plugin.environment(command, args=f'IP={ip}', **how))
-        _, err = process.communicate(verbs.bytes_of(self.conf()), 30)
+        _, err = process.communicate(plugin_case.bytes_of(self.conf()), 30)
         return process.returncode, err.decode()
 
 
@@ -114,15 +112,15 @@ class Unread(Output):
 
     def test_while_it_waits_for_a_lock_it_ends_and_nothing_is_left(self):
         for which in BOTH:
-            with fire.Session(self.server) as session:
+            with faults.Session(self.server) as session:
                 session.say(f"BEGIN; INSERT INTO ips (pod_id, interface, ip, network, node) "
                             f"VALUES ('x', 'x', '{A}', '{self.network}', 'x')")
-                process = fire.begin(which, 'ADD', self.conf(), args=f'IP={A}')
-                fire.wait_until(lambda: fire.backends(self.server, "wait_event_type = 'Lock'"), 10, 'it waits')
+                process = faults.begin(which, 'ADD', self.conf(), args=f'IP={A}')
+                faults.wait_until(lambda: faults.backends(self.server, "wait_event_type = 'Lock'"), 10, 'it waits')
                 process.stdout.close()
                 process.wait(3)
                 process.stderr.close()
-                fire.wait_until(lambda: not fire.backends(self.server), 3, 'the statement is cancelled')
+                faults.wait_until(lambda: not faults.backends(self.server), 3, 'the statement is cancelled')
                 session.say('ROLLBACK')
             self.assertEqual((process.returncode, self.rows()), (1, []))
 
@@ -159,10 +157,10 @@ class Secrets(Output):
             self.assertNotIn('"ipam"', answer.said + answer.stderr)
 
     def test_no_process_title_has_it(self):
-        with verbs.deaf() as port:
+        with plugin_case.silent_server() as port:
             conf = self.conf(ipam={'port': port, 'password': 's3cr3t', 'timeout': 4})
-            process = fire.begin(plugin.NET, 'STATUS', conf)
-            child = fire.child_of(process)
+            process = faults.begin(plugin.NET, 'STATUS', conf)
+            child = faults.child_of(process)
             titles = [b''] * 6
             end = time.monotonic() + 3
             while not all(titles) and time.monotonic() < end:  # empty while a program is being started

@@ -2,21 +2,18 @@
 """Everything behind a real pgbouncer in transaction mode, with two connections for all callers. Needs root, pgbouncer and
 a PostgreSQL server's programs."""
 import contextlib
-import os
 import socket
 import subprocess
-import sys
 import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import pg
 import plugin
+import plugin_case
 import tap
-import verbs
+from plugin_case import BOTH
 from pooler import Pooler, available
-from verbs import BOTH
 
 A, B = '10.0.0.5/24', 'fd00::5/64'
 LOCK = 'BEGIN; LOCK TABLE public.ips IN ACCESS EXCLUSIVE MODE'
@@ -36,7 +33,7 @@ def setUpModule():
         raise unittest.SkipTest('no pgbouncer')
 
 
-class Pooled(verbs.Verbs):
+class Pooled(plugin_case.PluginCase):
     """ask() goes through self.pooler, by TCP unless self.socket says otherwise."""
     settings = {}
     size = 2
@@ -58,13 +55,13 @@ class Pooled(verbs.Verbs):
 
     def locked(self):
         """Somebody has the table; say('ROLLBACK') gives it back."""
-        session = fire.Session(self.server)
+        session = faults.Session(self.server)
         self.addCleanup(session.close)
         session.say(LOCK)
         return session
 
     def waiting(self):
-        return fire.backends(self.server, "wait_event_type = 'Lock'")
+        return faults.backends(self.server, "wait_event_type = 'Lock'")
 
     def timed(self, *args, **how):
         began = time.monotonic()
@@ -104,34 +101,34 @@ class ByTcp(Pooled):
         for ipam, words in (({'password': 'wrong'}, 'password'), ({'dbname': 'none'}, 'none'), ({'user': 'none'}, 'none')):
             answer, seconds = self.timed('STATUS', ipam=ipam)
             self.refused(answer, 50)
-            self.assertLess(seconds, 2 + fire.SLACK, words)
+            self.assertLess(seconds, 2 + faults.SLACK, words)
 
     def test_sixteen_callers_share_two_connections(self):
         pods = [f'pod{i}' for i in range(16)]
-        answers = fire.at_once([lambda i=i, pod=pod: self.ask('ADD', f'10.0.0.{i + 1}/24', which=BOTH[i % 2], container=pod)
+        answers = faults.at_once([lambda i=i, pod=pod: self.ask('ADD', f'10.0.0.{i + 1}/24', which=BOTH[i % 2], container=pod)
                                 for i, pod in enumerate(pods)])
         for answer in answers:
             self.allowed(answer)
         self.assertEqual(len(self.held()), 16)
-        self.assertLessEqual(fire.backends(self.server), 2)
-        for answer in fire.at_once([lambda pod=pod: self.ask('DEL', container=pod) for pod in pods]):
+        self.assertLessEqual(faults.backends(self.server), 2)
+        for answer in faults.at_once([lambda pod=pod: self.ask('DEL', container=pod) for pod in pods]):
             self.allowed(answer)
         self.assertEqual(self.held(), [])
 
     def test_of_twelve_callers_for_one_address_one_wins(self):
-        answers = fire.at_once([lambda i=i: self.ask('ADD', A, container=f'pod{i}') for i in range(12)])
+        answers = faults.at_once([lambda i=i: self.ask('ADD', A, container=f'pod{i}') for i in range(12)])
         self.assertEqual(sorted(answer.code for answer in answers), [0] + 11 * [100])
         self.assertEqual(self.held(), [A])
 
     def test_of_eight_takeovers_of_one_stale_address_one_wins(self):
         self.stale(A)
-        answers = fire.at_once([lambda i=i: self.ask('ADD', A, container=f'pod{i}') for i in range(8)])
+        answers = faults.at_once([lambda i=i: self.ask('ADD', A, container=f'pod{i}') for i in range(8)])
         self.assertEqual(sorted(answer.code for answer in answers), [0] + 7 * [100])
         winner = [i for i, answer in enumerate(answers) if answer.code == 0][0]
         self.assertEqual(self.rows(), [(f'pod{winner}', 'eth0', A)])
 
     def test_one_attachment_asked_for_by_eight_at_once_is_one(self):
-        answers = fire.at_once([lambda: self.ask('ADD', f'{A},{B}')] * 8)
+        answers = faults.at_once([lambda: self.ask('ADD', f'{A},{B}')] * 8)
         for answer in answers:
             self.assertEqual(self.allowed(answer).addresses, [A, B])
         self.assertEqual(self.held(), [A, B])
@@ -148,8 +145,8 @@ class ByTcp(Pooled):
         for _ in range(6):
             answer, seconds = self.timed('ADD', A, ipam={'timeout': 0.6})
             self.refused(answer, 11)
-            self.assertLess(seconds, 1.6 + fire.SLACK)
-            fire.wait_until(lambda: self.waiting() == 0, 2, 'nothing of it waits')
+            self.assertLess(seconds, 1.6 + faults.SLACK)
+            faults.wait_until(lambda: self.waiting() == 0, 2, 'nothing of it waits')
             self.assertIsNone(self.pooler.process.poll())
         session.say('ROLLBACK')
         time.sleep(0.3)
@@ -162,10 +159,10 @@ class ByTcp(Pooled):
         process.stdin.write(plugin.json.dumps(self.conf()).encode())
         process.stdin.close()
         process.stdin = None
-        fire.wait_until(lambda: self.waiting() == 1, 5, 'it waits for the lock')
+        faults.wait_until(lambda: self.waiting() == 1, 5, 'it waits for the lock')
         process.kill()
         process.communicate(timeout=10)
-        fire.wait_until(lambda: self.waiting() == 0, 4, 'nothing of it waits')
+        faults.wait_until(lambda: self.waiting() == 0, 4, 'nothing of it waits')
         session.say('ROLLBACK')
         self.assertEqual(self.held(), [])
 
@@ -212,14 +209,14 @@ class Crowded(Pooled):
 
     def test_who_is_thrown_out_tries_again_while_there_is_time(self):
         session = self.locked()
-        blockers = [fire.begin(plugin.IPAM, 'ADD', self.conf(ipam={'timeout': 5}), container=f'block{i}',
+        blockers = [faults.begin(plugin.IPAM, 'ADD', self.conf(ipam={'timeout': 5}), container=f'block{i}',
                                args=f'IP=10.0.9.{i + 1}/24') for i in range(2)]
-        fire.wait_until(lambda: self.waiting() == 2, 5, 'both connections wait')
+        faults.wait_until(lambda: self.waiting() == 2, 5, 'both connections wait')
         answer, seconds = self.timed('ADD', A, ipam={'timeout': 2, 'logLevel': 'debug'})
         self.refused(answer, 11)
         self.assertIn('query_wait_timeout', answer.stderr)
-        self.assertLess(seconds, 3 + fire.SLACK)
-        late = fire.begin(plugin.IPAM, 'ADD', self.conf(ipam={'timeout': 8}), args=f'IP={A}')
+        self.assertLess(seconds, 3 + faults.SLACK)
+        late = faults.begin(plugin.IPAM, 'ADD', self.conf(ipam={'timeout': 8}), args=f'IP={A}')
         time.sleep(1.3)
         self.assertIsNone(late.poll())
         session.say('ROLLBACK')

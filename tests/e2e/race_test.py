@@ -1,18 +1,15 @@
 #!/usr/bin/env python3
 """Callers that fight over the same addresses at the same moment: one winner each, and the table says what the winners
 were told. Needs PostgreSQL's server programs and psql."""
-import os
 import random
-import sys
 import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import pg
 import plugin
 import tap
-from oracle import Oracle
+from ledger import Ledger
 
 CALLERS, NODES, ADDRESSES = 32, 8, 16
 POOL = [f'10.1.0.{i + 1}' for i in range(ADDRESSES)]
@@ -42,29 +39,29 @@ class Races(unittest.TestCase):
         self.random = random.Random(6)
 
     def tearDown(self):
-        fire.nothing_left(self.server)
+        faults.nothing_left(self.server)
 
     def call(self, verb, i, pod, addresses=(), net=True):
         """A call of caller i; node0 is always itself, whoever calls for it."""
         conf = plugin.net_conf(self.server, {'node': node_of(i)})
-        return fire.call(plugin.NET if net else plugin.IPAM, verb, conf, container=pod,
+        return faults.call(plugin.NET if net else plugin.IPAM, verb, conf, container=pod,
                          args='IP=' + ','.join(a + '/24' for a in addresses) if addresses else '')
 
     def fight(self, wanted, pod='pod{}'):
         """Caller i adds wanted[i], all at once, every other one without the net plugin. Returns the answers."""
-        return fire.at_once([lambda i=i, w=w: self.call('ADD', i, pod.format(i), w, i % 2)
+        return faults.at_once([lambda i=i, w=w: self.call('ADD', i, pod.format(i), w, i % 2)
                              for i, w in enumerate(wanted)])
 
     def judge_fight(self, wanted, answers):
         """The table has the winners' sets and nothing else, and every loser lost to one of them."""
-        oracle = Oracle()
+        ledger = Ledger()
         for i, answer in enumerate(answers):
             self.assertIn(answer.code, (0, 100), answer.said)
             if answer.code == 0:
                 self.assertEqual([a + '/24' for a in wanted[i]], answer.addresses)
-                oracle.added(who(i, f'pod{i}'), wanted[i])
-        self.assertEqual([], oracle.judge(self.server, exact=True))
-        won = {address for _, address in oracle.holder}
+                ledger.added(who(i, f'pod{i}'), wanted[i])
+        self.assertEqual([], ledger.judge(self.server, exact=True))
+        won = {address for _, address in ledger.holder}
         for i, answer in enumerate(answers):
             if answer.code:
                 self.assertTrue(won & set(wanted[i]), f'{wanted[i]} was refused, and nobody has it: {answer.said}')
@@ -72,7 +69,7 @@ class Races(unittest.TestCase):
         return won
 
     def release(self, answers):
-        for answer in fire.at_once([lambda i=i: self.call('DEL', i, f'pod{i}', net=i % 2)
+        for answer in faults.at_once([lambda i=i: self.call('DEL', i, f'pod{i}', net=i % 2)
                                     for i in range(len(answers))]):
             self.assertEqual(0, answer.code, answer.said)
         self.assertEqual([], self.server.psql('SELECT * FROM ips'))
@@ -96,11 +93,11 @@ class Races(unittest.TestCase):
         """While it waits for the last one of that order, it has the first one already."""
         insert = ("INSERT INTO ips (network, node, pod_id, interface, ip)"
                   " VALUES ('ipam-status', 'other', 'other', '{0}', '{0}')")
-        with fire.Session(self.server) as other:
+        with faults.Session(self.server) as other:
             other.say('BEGIN; ' + insert.format(POOL[1]))
-            process = fire.begin(plugin.IPAM, 'ADD', plugin.net_conf(self.server, {'node': 'node0'}), container='ours',
+            process = faults.begin(plugin.IPAM, 'ADD', plugin.net_conf(self.server, {'node': 'node0'}), container='ours',
                                  args=f'IP={POOL[1]}/24,{POOL[0]}/24')
-            fire.wait_until(lambda: fire.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits')
+            faults.wait_until(lambda: faults.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits')
             with self.assertRaisesRegex(pg.PsqlError, 'lock timeout'):
                 self.server.psql("SET lock_timeout = '300ms'; " + insert.format(POOL[0]))
             other.say('ROLLBACK')
@@ -121,29 +118,29 @@ class Races(unittest.TestCase):
     def takeovers(self, wanted):
         """Twelve pods of one node ask for what a pod of an earlier boot has left."""
         wanted = [[w] if isinstance(w, str) else w for w in wanted]
-        answers = fire.at_once([lambda i=i, w=w: self.call('ADD', 0, f'new{i}', w, i % 2)
+        answers = faults.at_once([lambda i=i, w=w: self.call('ADD', 0, f'new{i}', w, i % 2)
                                 for i, w in enumerate(wanted)])
-        oracle = Oracle()
+        ledger = Ledger()
         for i, answer in enumerate(answers):
             self.assertIn(answer.code, (0, 100), answer.said)
             if answer.code == 0:
-                oracle.added(who(0, f'new{i}'), wanted[i])
-        self.assertEqual([], oracle.wrong)
+                ledger.added(who(0, f'new{i}'), wanted[i])
+        self.assertEqual([], ledger.wrong)
         now = {tuple(r) for r in self.server.psql("SELECT pod_id, host(ip) FROM ips WHERE boot_id <> 'long ago'")}
-        self.assertEqual({(at[2], address) for (_, address), at in oracle.holder.items()}, now)
+        self.assertEqual({(at[2], address) for (_, address), at in ledger.holder.items()}, now)
         return answers
 
     def test_two_takeovers_from_one_old_set_leave_its_attachment_no_room_for_a_second_set(self):
         """The other one takes the second address, and commits while ours, of the first, waits for it."""
         self.server.psql(STALE.format(pod="'old'", position='n', ips=','.join(POOL[:3])))
-        with fire.Session(self.server) as other:
+        with faults.Session(self.server) as other:
             other.say('BEGIN')
             other.say(f"DELETE FROM ips WHERE ip = '{POOL[1]}'")
             other.say(f"INSERT INTO ips (network, node, pod_id, interface, ip)"
                       f" VALUES ('ipam-status', 'node0', 'other', 'eth0', '{POOL[1]}')")
-            process = fire.begin(plugin.NET, 'ADD', plugin.net_conf(self.server, {'node': 'node0'}), container='ours',
+            process = faults.begin(plugin.NET, 'ADD', plugin.net_conf(self.server, {'node': 'node0'}), container='ours',
                                  args=f'IP={POOL[0]}/24')
-            fire.wait_until(lambda: fire.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits')
+            faults.wait_until(lambda: faults.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits')
             other.say('COMMIT')
         self.assertEqual(0, plugin.finish(process, b'').code)
         self.assertEqual([['old', POOL[2], '1']],
@@ -154,23 +151,23 @@ class Races(unittest.TestCase):
     def test_of_twelve_adds_of_one_attachment_with_different_addresses_one_wins(self):
         for _ in range(3):
             self.server.psql('TRUNCATE ips')
-            answers = fire.at_once([lambda i=i: self.call('ADD', 0, 'one', [POOL[i]], i % 2) for i in range(12)])
+            answers = faults.at_once([lambda i=i: self.call('ADD', 0, 'one', [POOL[i]], i % 2) for i in range(12)])
             self.assertEqual([0] + [101] * 11, sorted(a.code for a in answers), [a.said for a in answers])
             won = [a.addresses for a in answers if a.code == 0]
             self.assertEqual(won, [[ip] for ip, in self.server.psql('SELECT ip FROM ips')])
 
     def test_twelve_adds_of_one_attachment_with_one_address_all_get_it(self):
-        answers = fire.at_once([lambda i=i: self.call('ADD', 0, 'one', POOL[:2], i % 2) for i in range(12)])
+        answers = faults.at_once([lambda i=i: self.call('ADD', 0, 'one', POOL[:2], i % 2) for i in range(12)])
         self.assertEqual([[ip + '/24' for ip in POOL[:2]]] * 12, [a.addresses for a in answers])
         self.assertEqual([['2']], self.server.psql('SELECT count(*) FROM ips'))
 
     def test_callers_that_come_and_go_for_seconds_never_share_an_address(self):
-        oracle, end = Oracle(), time.monotonic() + 6
-        fire.at_once([lambda i=i: self.come_and_go(i, oracle, end) for i in range(CALLERS // 2)])
-        self.assertGreater(oracle.acknowledged, 5)
-        self.assertEqual([], oracle.judge(self.server, exact=True))
+        ledger, end = Ledger(), time.monotonic() + 6
+        faults.at_once([lambda i=i: self.come_and_go(i, ledger, end) for i in range(CALLERS // 2)])
+        self.assertGreater(ledger.acknowledged, 5)
+        self.assertEqual([], ledger.judge(self.server, exact=True))
 
-    def come_and_go(self, i, oracle, end):
+    def come_and_go(self, i, ledger, end):
         """ADD, now and then once more or with CHECK, then DEL; the last one stays."""
         rng = random.Random(i)
         while True:
@@ -180,13 +177,13 @@ class Races(unittest.TestCase):
             if added.code != 11 or 'change hands' not in added.said:
                 self.assertIn(added.code, (0, 100), added.said)
             if added.code == 0:
-                oracle.added(me, wanted)
+                ledger.added(me, wanted)
                 if rng.random() < 0.3:
                     again = self.call('ADD', i, me[2], wanted[::-1])
                     self.assertEqual(sorted(added.addresses), sorted(again.addresses))
             if time.monotonic() > end:
                 return
-            oracle.leaves(me)
+            ledger.leaves(me)
             self.assertEqual(0, self.call('DEL', i, me[2], net=rng.random() < 0.5).code)
 
 

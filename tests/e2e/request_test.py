@@ -1,14 +1,11 @@
 #!/usr/bin/env python3
 """Which addresses an attachment gets: all sources of a request, their order, and what is refused. Needs a PostgreSQL
 server's programs."""
-import os
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import plugin
+import plugin_case
 import tap
-import verbs
-from verbs import BOTH
+from plugin_case import BOTH
 
 ANNOTATIONS = 'io.kubernetes.cri.pod-annotations'
 RANGES = [[{'subnet': '10.1.0.0/16'}], [{'subnet': 'fd00::/64'}]]
@@ -30,7 +27,7 @@ def conf_ips(*ips):
     return {'addresses': [{'address': ip} for ip in ips]}
 
 
-class Requests(verbs.Verbs):
+class Requests(plugin_case.PluginCase):
     def tearDown(self):
         self.assertEqual(self.rows(), [], 'no test leaves anything')
 

@@ -1,19 +1,16 @@
 #!/usr/bin/env python3
 """What may pass is tried again while there is time, what is final is not: by SQLSTATE, through restarts and a failover.
 Needs PostgreSQL's server programs and psql."""
-import os
 import signal
-import sys
 import threading
 import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import pg
 import plugin
 import tap
-from oracle import Oracle
+from ledger import Ledger
 
 IP = 'IP=10.5.0.1/24'
 PASSES = ('40001', '40P01', '55P03', '57014', '57P01', '57P03', '53100', '53200', '53300', '08006')
@@ -37,13 +34,13 @@ class Retries(unittest.TestCase):
 
     def setUp(self):
         self.server.psql('TRUNCATE ips')
-        self.addCleanup(fire.nothing_left, self.server)
+        self.addCleanup(faults.nothing_left, self.server)
 
     def conf(self, **ipam):
         return plugin.net_conf(self.server, {'node': 'n', **ipam})
 
     def call(self, verb, plug=plugin.IPAM, pod='pod1', **ipam):
-        return fire.call(plug, verb, self.conf(**ipam), args=IP, container=pod)
+        return faults.call(plug, verb, self.conf(**ipam), args=IP, container=pod)
 
 
 class ByState(Retries):
@@ -83,7 +80,7 @@ class ByState(Retries):
                 added = self.call('ADD')
                 self.assertEqual(11, added.code, added.said)
                 self.assertIn(state, added.said)
-                self.assertLess(added.seconds, 1 + fire.SLACK)
+                self.assertLess(added.seconds, 1 + faults.SLACK)
                 self.assertEqual(1, self.end_of_trouble())
 
     def test_it_gives_up_in_time_and_pauses_longer_and_longer(self):
@@ -92,7 +89,7 @@ class ByState(Retries):
         tried = self.end_of_trouble()
         self.assertEqual(11, added.code, added.said)
         self.assertIn('40001', added.said)
-        self.assertLess(added.seconds, 3 + fire.SLACK)
+        self.assertLess(added.seconds, 3 + faults.SLACK)
         self.assertTrue(4 <= tried <= 20, tried)
 
 
@@ -104,11 +101,11 @@ class ByOthers(Retries):
         row = "INSERT INTO ips (network, node, pod_id, interface, ip) VALUES ('ipam-status', 'x', '{0}', 'e', '10.5.0.{0}')"
         # A server looks for a deadlock once, so long after a wait has begun: the plugin's shall be the one that finds it.
         self.server.psql("ALTER ROLE cni SET deadlock_timeout = '2s'")
-        with fire.Session(self.server) as session:
+        with faults.Session(self.server) as session:
             session.say('BEGIN')
             session.say(row.format(2))
-            process = fire.begin(plugin.NET, 'ADD', both)
-            fire.wait_until(lambda: fire.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits for the second')
+            process = faults.begin(plugin.NET, 'ADD', both)
+            faults.wait_until(lambda: faults.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits for the second')
             session.say(row.format(1))  # which it has: the server ends its statement, and this goes on
             session.say('ROLLBACK')
         out, err = process.communicate(timeout=30)
@@ -117,13 +114,13 @@ class ByOthers(Retries):
         self.assertEqual([['2']], self.server.psql('SELECT count(*) FROM ips'))
 
     def test_an_administrator_who_ends_connections(self):
-        with fire.Session(self.server) as session:
+        with faults.Session(self.server) as session:
             session.say('BEGIN')
             session.say("INSERT INTO ips (network, node, pod_id, interface, ip)"
                         " VALUES ('ipam-status', 'x', 'x', 'e', '10.5.0.1')")
-            process = fire.begin(plugin.NET, 'ADD', self.conf(), args=IP)
+            process = faults.begin(plugin.NET, 'ADD', self.conf(), args=IP)
             for _ in range(3):
-                fire.wait_until(lambda: fire.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits again')
+                faults.wait_until(lambda: faults.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits again')
                 self.server.psql("SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE usename = 'cni'")
             session.say('ROLLBACK')
         out, err = process.communicate(timeout=30)
@@ -133,14 +130,14 @@ class ByOthers(Retries):
         for ipam in ({'password': 'wrong'}, {'dbname': 'none'}, {'user': 'nobody'}):
             answer = self.call('ADD', **ipam)
             self.assertEqual(11, answer.code, answer.said)
-            self.assertLess(answer.seconds, 1 + fire.SLACK)
+            self.assertLess(answer.seconds, 1 + faults.SLACK)
 
 
 class Loops:
     """Eight loops of ADD and DEL, each on its own addresses, that must never fail. Each keeps its last attachment."""
 
     def __init__(self, conf):
-        self.conf, self.oracle, self.failed, self.slowest, self.calls = conf, Oracle(), [], 0, 0
+        self.conf, self.ledger, self.failed, self.slowest, self.calls = conf, Ledger(), [], 0, 0
         self.stop, self.lock = threading.Event(), threading.Lock()
         self.threads = [threading.Thread(target=self.loop, args=(i,), daemon=True) for i in range(8)]
 
@@ -154,14 +151,14 @@ class Loops:
         """Not before each has gone on for a while."""
         enough = self.calls + 16
         try:
-            fire.wait_until(lambda: self.calls >= enough or self.failed, 60, 'they go on')
+            faults.wait_until(lambda: self.calls >= enough or self.failed, 60, 'they go on')
         finally:
             self.stop.set()
         for t in self.threads:
             t.join()
 
     def call(self, verb, i, pod):
-        answer = fire.call(plugin.NET, verb, self.conf, args=f'IP=10.5.{i}.1/24,10.5.{i}.2/24', container=pod)
+        answer = faults.call(plugin.NET, verb, self.conf, args=f'IP=10.5.{i}.1/24,10.5.{i}.2/24', container=pod)
         with self.lock:
             self.calls += 1
             self.slowest = max(self.slowest, answer.seconds)
@@ -173,17 +170,17 @@ class Loops:
         for n in range(10**6):
             who = ('ipam-status', 'n', f'loop{i}-{n}', 'eth0')
             if self.call('ADD', i, who[2]).code == 0:
-                self.oracle.added(who, [f'10.5.{i}.1', f'10.5.{i}.2'])
+                self.ledger.added(who, [f'10.5.{i}.1', f'10.5.{i}.2'])
             if self.stop.is_set():
                 return
-            self.oracle.leaves(who)
+            self.ledger.leaves(who)
             self.call('DEL', i, who[2])
 
     def judge(self, test, server):
         print(f'# {self.calls} calls, the slowest took {self.slowest:.1f} s')
         test.assertEqual([], self.failed)
         test.assertLess(self.slowest, 9)
-        test.assertEqual([], self.oracle.judge(server, exact=True))
+        test.assertEqual([], self.ledger.judge(server, exact=True))
 
 
 class Restarts(Retries):
@@ -192,7 +189,7 @@ class Restarts(Retries):
             for signo in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
                 self.server.restart(signo)
                 time.sleep(0.5)
-            fire.kill_server(self.server)
+            faults.kill_server(self.server)
             self.server.start()
         loops.judge(self, self.server)
 
@@ -207,7 +204,7 @@ class Failover(unittest.TestCase):
         self.addCleanup(self.standby.close)
         self.primary.psql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
         self.primary.psql('SELECT pg_reload_conf()')
-        fire.wait_until(lambda: self.primary.value(
+        faults.wait_until(lambda: self.primary.value(
             "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == '1', 20, 'the standby streams')
 
     def conf(self, **ipam):
@@ -216,7 +213,7 @@ class Failover(unittest.TestCase):
 
     def fail_over(self):
         """Nobody is there for a while."""
-        fire.kill_server(self.primary)
+        faults.kill_server(self.primary)
         time.sleep(1.5)
         self.standby.psql('SELECT pg_promote(true, 30)')
 
@@ -226,20 +223,20 @@ class Failover(unittest.TestCase):
         loops.judge(self, self.standby)
 
     def test_what_the_standby_never_got_was_never_promised(self):
-        kept = fire.call(plugin.NET, 'ADD', self.conf(), args='IP=10.5.0.9/24', container='kept')
+        kept = faults.call(plugin.NET, 'ADD', self.conf(), args='IP=10.5.0.9/24', container='kept')
         self.assertEqual(0, kept.code, kept.said)
         senders = self.primary.psql('SELECT pid FROM pg_stat_replication')
         for sender, in senders:
-            fire.kill(int(sender), signal.SIGSTOP)
+            faults.kill(int(sender), signal.SIGSTOP)
         for plug in (plugin.NET, plugin.IPAM):
-            added = fire.call(plug, 'ADD', self.conf(timeout=2), args=IP, container='first')
+            added = faults.call(plug, 'ADD', self.conf(timeout=2), args=IP, container='first')
             self.assertEqual(11, added.code, added.said)
         self.fail_over()
-        added = fire.call(plugin.NET, 'ADD', self.conf(), args=IP, container='second')
+        added = faults.call(plugin.NET, 'ADD', self.conf(), args=IP, container='second')
         self.assertEqual(0, added.code, added.said)
         self.assertEqual([['kept', '10.5.0.9/24'], ['second', '10.5.0.1/24']],
                          self.standby.psql('SELECT pod_id, ip FROM ips ORDER BY pod_id'))
-        fire.nothing_left(self.standby)
+        faults.nothing_left(self.standby)
 
 
 if __name__ == '__main__':

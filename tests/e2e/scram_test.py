@@ -3,14 +3,11 @@
 import base64
 import hashlib
 import hmac
-import os
 import socket
 import struct
-import sys
 import threading
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import plugin
 import tap
 

@@ -7,17 +7,15 @@ import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import dns
-import fire
+import faults
 import pg
 import plugin
+import plugin_case
 import tap
-import verbs
-from verbs import BOTH
+from plugin_case import BOTH
 
 A = '10.0.0.5/24'
 SECRET = 'h4rd-to-guess'
@@ -31,7 +29,7 @@ def mounted(*pairs):
     return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', binds + 'exec "$0"']
 
 
-class Secrets(verbs.Verbs):
+class Secrets(plugin_case.PluginCase):
     def setUp(self):
         super().setUp()
         self.dir = tempfile.mkdtemp(prefix='ipam-test.', dir='/var/tmp')
@@ -81,7 +79,7 @@ class Output(Secrets):
             {'conf': whole.replace('"name"', '"nme"').encode()})
         for how in plain:
             with self.subTest(**how):
-                for answer in fire.at_once([lambda command=command, which=which: self.ask(command, A, which=which, **how)
+                for answer in faults.at_once([lambda command=command, which=which: self.ask(command, A, which=which, **how)
                                             for command in ('STATUS', 'ADD', 'DEL') for which in BOTH]):
                     self.quiet(answer)
 
@@ -109,7 +107,7 @@ class Process(Secrets):
 
     def setUp(self):
         super().setUp()
-        session = fire.Session(self.server)
+        session = faults.Session(self.server)
         self.addCleanup(session.close)
         session.say(LOCK)
 
@@ -121,8 +119,8 @@ class Process(Secrets):
         process.stdin.write(json.dumps(self.conf(ipam={'timeout': 3})).encode())
         process.stdin.close()
         process.stdin = None
-        fire.wait_until(lambda: fire.backends(self.server, "wait_event_type = 'Lock'") == 1, 10, 'it waits for the lock')
-        return process, fire.tree(process.pid)
+        faults.wait_until(lambda: faults.backends(self.server, "wait_event_type = 'Lock'") == 1, 10, 'it waits for the lock')
+        return process, faults.tree(process.pid)
 
     def of(self, pid, name):
         with open(f'/proc/{pid}/{name}', 'rb') as f:
@@ -131,7 +129,7 @@ class Process(Secrets):
     def end(self, process):
         process.kill()
         process.wait(10)
-        fire.wait_until(lambda: fire.backends(self.server, "wait_event_type = 'Lock'") == 0, 5, 'the server noticed')
+        faults.wait_until(lambda: faults.backends(self.server, "wait_event_type = 'Lock'") == 0, 5, 'the server noticed')
 
     def test_no_title_no_environment_and_no_file_name_has_the_password(self):
         process, pids = self.running()
@@ -170,12 +168,12 @@ class Process(Secrets):
 
     def test_a_crash_leaves_no_core(self):
         process, (_, child) = self.running(through=['env', '-C', self.dir, 'prlimit', '--core=unlimited:unlimited'])
-        fire.kill(child, signal.SIGSEGV)
+        faults.kill(child, signal.SIGSEGV)
         out, _ = process.communicate(timeout=20)
         self.assertEqual(json.loads(out)['code'], 5)
         self.end(process)
         process, (parent, _) = self.running(through=['env', '-C', self.dir, 'prlimit', '--core=unlimited:unlimited'])
-        fire.kill(parent, signal.SIGABRT)
+        faults.kill(parent, signal.SIGABRT)
         self.assertEqual(process.wait(20), -signal.SIGABRT)
         self.assertEqual(os.listdir(self.dir), [])
         self.end(process)
@@ -211,7 +209,7 @@ class Surroundings(Secrets):
     def test_a_service_with_several_hosts(self):
         """The first is nowhere, the second hangs, the third has it."""
         ask = {'host': None, 'port': None, 'user': None, 'password': None, 'dbname': None, 'service': 'mine'}
-        with verbs.deaf() as silent:
+        with plugin_case.silent_server() as silent:
             self.file('pg_service.conf', '[other]\nhost=nowhere.invalid\n\n[mine]\nhost=127.0.0.1,127.0.0.1,localhost\n'
                       f'port={pg.free_port()},{silent},{self.server.port}\nuser=cni\ndbname=ipam\n'
                       f'password={self.server.password}\n', 0o644)

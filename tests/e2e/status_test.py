@@ -1,21 +1,18 @@
 #!/usr/bin/env python3
 """STATUS: could an ADD succeed now? Needs a PostgreSQL server's programs."""
 import contextlib
-import os
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import pg
+import plugin_case
 import tap
-import verbs
-from verbs import BOTH
+from plugin_case import BOTH
 
 A = '10.0.0.5/24'
 
 
-class Status(verbs.Verbs):
+class Status(plugin_case.PluginCase):
     def ready(self, **how):
         for which in BOTH:
             answer = self.allowed(self.ask('STATUS', which=which, **how))
@@ -124,14 +121,14 @@ class NotReady(Status):
         self.ready(ipam={'options': '-c client_min_messages=warning'})
 
     def test_it_does_not_wait_longer_than_its_time(self):
-        with verbs.deaf() as port:
+        with plugin_case.silent_server() as port:
             for ipam, seconds in (({}, 2), ({'timeout': 0.4}, 0.4)):
                 began = time.monotonic()
                 self.refused(self.ask('STATUS', ipam={'port': port, **ipam}), 50)
-                self.assertLess(time.monotonic() - began, seconds + 2 * fire.SLACK)
+                self.assertLess(time.monotonic() - began, seconds + 2 * faults.SLACK)
 
     def test_a_locked_table_does_not_hold_it_up(self):
-        with fire.Session(self.server) as session:
+        with faults.Session(self.server) as session:
             session.say('BEGIN; LOCK ips IN EXCLUSIVE MODE')
             self.ready()
 

@@ -2,18 +2,15 @@
 """A primary that waits for its synchronous standby: success is said only when both have it. Needs a PostgreSQL server's
 programs."""
 import functools
-import os
 import signal
-import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import pg
 import plugin
+import plugin_case
 import tap
-import verbs
-from verbs import BOTH
+from plugin_case import BOTH
 
 A, B = '10.0.0.5/24', '10.0.0.6/24'
 WAITS = "wait_event = 'SyncRep'"
@@ -22,13 +19,13 @@ WAITS = "wait_event = 'SyncRep'"
 @functools.cache
 def pair():
     """The file's server as a primary that waits for its standby, which is returned."""
-    primary, standby = verbs.server(), pg.Standby(verbs.server())
+    primary, standby = plugin_case.server(), pg.Standby(plugin_case.server())
     primary.psql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
     primary.psql('SELECT pg_reload_conf()')
     return standby
 
 
-class Sync(verbs.Verbs):
+class Sync(plugin_case.PluginCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -45,12 +42,12 @@ class Sync(verbs.Verbs):
         """The standby runs and is the synchronous one."""
         if self.standby.process.poll() is not None:
             self.standby.start()
-        fire.wait_until(self.streams, 20, 'the standby streams')
+        faults.wait_until(self.streams, 20, 'the standby streams')
 
     def alone(self):
         """The primary has nobody who could confirm."""
         self.standby.stop()
-        fire.wait_until(lambda: not self.streams(), 20, 'the standby is gone')
+        faults.wait_until(lambda: not self.streams(), 20, 'the standby is gone')
 
     def local(self, sql):
         """Something that only the primary has."""
@@ -58,12 +55,12 @@ class Sync(verbs.Verbs):
 
     def begin(self, command, ip=A, which=plugin.IPAM, ipam=None, **how):
         """A call that waits for the standby."""
-        process = fire.begin(which, command, self.conf(ipam=ipam), args=f'IP={ip}', **how)
-        fire.wait_until(lambda: fire.backends(self.server, WAITS), 5, 'it waits for the standby')
+        process = faults.begin(which, command, self.conf(ipam=ipam), args=f'IP={ip}', **how)
+        faults.wait_until(lambda: faults.backends(self.server, WAITS), 5, 'it waits for the standby')
         return process
 
     def waiting(self):
-        return fire.backends(self.server, WAITS)
+        return faults.backends(self.server, WAITS)
 
 
 class Together(Sync):
@@ -98,7 +95,7 @@ class Alone(Sync):
         for i, which in enumerate(BOTH, 1):
             self.refused(self.ask('ADD', A, which=which, ipam={'timeout': 1}), 11)
             self.refused(self.ask('DEL', which=which, container=f'pod{i}', ifname=f'net{i}', ipam={'timeout': 1}), 11)
-        fire.wait_until(lambda: not self.waiting(), 3, 'nobody is left waiting')
+        faults.wait_until(lambda: not self.waiting(), 3, 'nobody is left waiting')
 
     def test_GC_is_no_exception(self):
         self.add(A)
@@ -163,7 +160,7 @@ class Cancelled(Sync):
         self.assertEqual(self.allowed(plugin.finish(process, b'')).addresses, [A])
         self.assertEqual(self.held(), [A])
         there = f"SELECT 1 FROM ips WHERE network = '{self.network}'"
-        fire.wait_until(lambda: self.standby.psql(there), 10, 'replicated')
+        faults.wait_until(lambda: self.standby.psql(there), 10, 'replicated')
 
 
 class Behind(Sync):

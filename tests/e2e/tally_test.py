@@ -2,10 +2,8 @@
 """How tests/run.sh counts what a test program said. Needs awk."""
 import os
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import pg
 import tap
 

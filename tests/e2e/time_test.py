@@ -2,20 +2,18 @@
 """How long a call lasts when the database says nothing, or stdin never ends. Needs nothing but time."""
 import os
 import socket
-import sys
 import tempfile
 import threading
 import time
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import plugin
+import plugin_case
 import tap
-import verbs
 
 DEFAULTS = {'STATUS': 2, 'ADD': 10, 'DEL': 10, 'CHECK': 10, 'GC': 25}
-MOST = 0.5 + 2 * fire.SLACK  # what a busy machine adds
+MOST = 0.5 + 2 * faults.SLACK  # what a busy machine adds
 
 
 def conf(port, **ipam):
@@ -31,7 +29,7 @@ class Time(unittest.TestCase):
             process = plugin.start(which, verb, args='IP=10.0.0.5/24')
             began = time.monotonic()
             if stdin is not None:
-                process.stdin.write(verbs.bytes_of(stdin))
+                process.stdin.write(plugin_case.bytes_of(stdin))
                 process.stdin.close()
             process.wait(60)
             took = time.monotonic() - began
@@ -39,7 +37,7 @@ class Time(unittest.TestCase):
                 process.stdin.close()
             process.stdin = None
             return took, plugin.finish(process, b'')
-        for call, (took, answer) in zip(calls, fire.at_once([lambda c=c: one(*c[:3]) for c in calls])):
+        for call, (took, answer) in zip(calls, faults.at_once([lambda c=c: one(*c[:3]) for c in calls])):
             with self.subTest(call=call, took=took):
                 self.assertEqual(answer.code, 50 if call[1] == 'STATUS' else 11, answer.said)
                 self.assertGreater(took, call[3] * 0.8)
@@ -47,10 +45,10 @@ class Time(unittest.TestCase):
                 self.assertLess(took, call[3] + undo + MOST)
 
     def test_every_verb_has_its_own_time_and_reading_stdin_is_part_of_it(self):
-        with verbs.deaf() as port:
+        with plugin_case.silent_server() as port:
             self.lasts([(plugin.IPAM, verb, conf(port), seconds) for verb, seconds in DEFAULTS.items()]
                        + [(plugin.NET, 'ADD', conf(port), 10), (plugin.NET, 'STATUS', conf(port), 2)]
-                       + [(which, verb, None, DEFAULTS[verb]) for which in verbs.BOTH for verb in ('ADD', 'STATUS')])
+                       + [(which, verb, None, DEFAULTS[verb]) for which in plugin_case.BOTH for verb in ('ADD', 'STATUS')])
 
     def test_what_no_poll_reaches_ends_too(self):
         """libpq opens the authority's file when the server takes TLS, and a FIFO that nobody writes to never opens."""
@@ -70,7 +68,7 @@ class Time(unittest.TestCase):
             ipam = conf(server.getsockname()[1], timeout=1, sslmode='verify-ca', sslrootcert=fifo)
             calls = [(plugin.IPAM, verb) for verb in ('ADD', 'STATUS', 'GC')]
             began = time.monotonic()
-            for answer in fire.at_once([lambda c=c: plugin.run(*c, ipam, args='IP=10.0.0.5/24') for c in calls]):
+            for answer in faults.at_once([lambda c=c: plugin.run(*c, ipam, args='IP=10.0.0.5/24') for c in calls]):
                 self.assertIn('does not come back', answer.said)
                 self.assertIn(answer.code, (11, 50))
             self.assertLess(time.monotonic() - began, 1.7 + MOST)
@@ -79,8 +77,8 @@ class Time(unittest.TestCase):
                 peer.close()
 
     def test_the_configured_one_counts_instead_fractions_too(self):
-        with verbs.deaf() as port:
-            self.lasts([(which, verb, conf(port, timeout=seconds), seconds) for which in verbs.BOTH
+        with plugin_case.silent_server() as port:
+            self.lasts([(which, verb, conf(port, timeout=seconds), seconds) for which in plugin_case.BOTH
                         for verb, seconds in (('ADD', 1.5), ('DEL', 1), ('STATUS', 3), ('GC', 0.5), ('CHECK', 1))])
 
 

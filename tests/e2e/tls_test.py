@@ -3,17 +3,14 @@
 and a PostgreSQL server's programs."""
 import os
 import shutil
-import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import pg
-import plugin
+import plugin_case
 import tap
 import tls
-import verbs
-from verbs import BOTH
+from plugin_case import BOTH
 
 A = '10.0.0.5/24'
 HBA = '''local all postgres trust
@@ -22,7 +19,7 @@ hostssl all host_1,host_2 127.0.0.0/8 cert
 '''
 
 
-class Tls(verbs.Verbs):
+class Tls(plugin_case.PluginCase):
     """The server is db.test and 127.0.0.1 by its certificate; it listens at 127.0.0.2 too, and takes nobody without TLS."""
 
     @classmethod
@@ -52,7 +49,7 @@ class Tls(verbs.Verbs):
         """Each is a word and the keys with which STATUS says it. All at once: they try until their time is over."""
         def ask(ipam):
             return self.ask('STATUS', ipam={**ipam, 'timeout': 1})
-        for (word, ipam), answer in zip(cases, fire.at_once([lambda ipam=ipam: ask(ipam) for _, ipam in cases])):
+        for (word, ipam), answer in zip(cases, faults.at_once([lambda ipam=ipam: ask(ipam) for _, ipam in cases])):
             with self.subTest(**ipam):
                 self.refused(answer, 50, word)
 
@@ -104,7 +101,7 @@ class Server(Tls):
             self.works(host='127.0.0.2', sslmode=mode)
 
     def test_a_server_without_TLS_is_not_enough_where_it_is_asked_for(self):
-        plain = verbs.server()
+        plain = plugin_case.server()
         there = {'port': plain.port, 'password': plain.password}
         self.works(sslmode='prefer', **there)
         self.fails(*(('SSL', {**self.trusting(mode), **there}) for mode in ('require', 'verify-ca', 'verify-full')))
@@ -115,7 +112,7 @@ class Server(Tls):
 
     def test_channel_binding(self):
         self.works(**self.trusting(channel_binding='require'))
-        plain = verbs.server()
+        plain = plugin_case.server()
         self.fails(('hannel binding', {'channel_binding': 'require', 'port': plain.port, 'password': plain.password}))
 
     def test_a_wrong_password_stays_wrong(self):

@@ -3,14 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import plugin
+import plugin_case
 import tap
-import verbs
-from verbs import BOTH, VERSIONS, since
+from plugin_case import BOTH, VERSIONS, since
 
 OLD, LISTS = VERSIONS[:2], VERSIONS[2:5]  # one address a family; addresses with "version"
 FOUR, SIX = '10.10.0.5/24', 'fd00::5/64'
@@ -32,7 +30,7 @@ def result(version):
     return {'cniVersion': version, 'ips': ips, 'routes': ROUTES, 'dns': DNS}
 
 
-class Results(verbs.Verbs):
+class Results(plugin_case.PluginCase):
     def test_ADD_answers_in_the_form_of_each_version(self):
         for version in VERSIONS:
             for which in BOTH:
@@ -82,7 +80,7 @@ class Results(verbs.Verbs):
                     self.assertEqual(answer.json['cniVersion'], version)
 
 
-class Verbs(verbs.Verbs):
+class Verbs(plugin_case.PluginCase):
     def test_DEL_takes_every_version(self):
         for version in (None, '', *VERSIONS):
             for which in BOTH:

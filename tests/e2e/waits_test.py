@@ -6,14 +6,12 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
-import fire
+import faults
 import pg
 import plugin
 import sandbox
@@ -72,11 +70,11 @@ class Waits(unittest.TestCase):
 
     def setUp(self):
         self.server.psql('TRUNCATE ips')
-        self.addCleanup(fire.nothing_left, self.server)
+        self.addCleanup(faults.nothing_left, self.server)
 
     def session(self, sql):
         """Somebody else's transaction, open until the test ends or closes it."""
-        session = fire.Session(self.server)
+        session = faults.Session(self.server)
         session.say('BEGIN')
         session.say(sql)
         self.addCleanup(session.close)
@@ -88,7 +86,7 @@ class Waits(unittest.TestCase):
     def in_time(self, answer, plug, verb, timeout=TIMEOUT):
         """The net plugin's ADD has a DEL behind it, which gets a second."""
         most = (2 if verb == 'STATUS' else timeout) + (1 if (plug, verb) == (plugin.NET, 'ADD') else 0)
-        self.assertLess(answer.seconds, most + fire.SLACK, f'{plug} {verb}: {answer.said}')
+        self.assertLess(answer.seconds, most + faults.SLACK, f'{plug} {verb}: {answer.said}')
 
     def all_fail_in_time(self, words='.....', but=(), **ipam):
         """Every verb by the net plugin, ADD and STATUS without it too, at once; STATUS has its own time. Nobody waits
@@ -96,14 +94,14 @@ class Waits(unittest.TestCase):
         def one(plug, verb):
             conf = self.conf(**{**ipam, **({'timeout': None} if verb == 'STATUS' else {})})
             how = {} if verb in ('GC', 'STATUS') else {'args': IP, 'container': f'{plug}-{verb}'}
-            answer = fire.call(plug, verb, conf, **how)
+            answer = faults.call(plug, verb, conf, **how)
             self.in_time(answer, plug, verb)
             if verb not in but:
                 self.assertEqual(50 if verb == 'STATUS' else 11, answer.code, f'{plug} {verb}: {answer.stderr}')
                 self.assertRegex(answer.said, words)
         wanted = [(plugin.NET, v) for v in ('ADD', 'DEL', 'CHECK', 'GC', 'STATUS')]
         wanted += [(plugin.IPAM, v) for v in ('ADD', 'STATUS')]
-        fire.at_once([lambda p=p, v=v: one(p, v) for p, v in wanted])
+        faults.at_once([lambda p=p, v=v: one(p, v) for p, v in wanted])
 
     def all_succeed_in_time(self, **ipam):
         """One after the other, as a pod's life goes."""
@@ -111,13 +109,13 @@ class Waits(unittest.TestCase):
             conf = self.conf(timeout=None if verb == 'STATUS' else 4, **ipam)
             if verb == 'GC':
                 conf['cni.dev/valid-attachments'] = [{'containerID': 'pod1', 'ifname': 'eth0'}]
-            answer = fire.call(plugin.NET, verb, conf, args='' if verb in ('STATUS', 'GC') else IP)
+            answer = faults.call(plugin.NET, verb, conf, args='' if verb in ('STATUS', 'GC') else IP)
             self.assertEqual(0, answer.code, f'{verb}: {answer.said} {answer.stderr}')
             self.in_time(answer, plugin.NET, verb, 4)
 
     def each(self, what, cases):
         """what(network, case) for each named case, a few at once, each in a network of its own."""
-        with ThreadPoolExecutor(2 if fire.SANITIZED else 4) as pool:
+        with ThreadPoolExecutor(2 if faults.SANITIZED else 4) as pool:
             runs = {name: pool.submit(what, ''.join(filter(str.isalnum, name)), case) for name, case in cases.items()}
         for name, run in runs.items():
             with self.subTest(name):
@@ -193,7 +191,7 @@ class OnTheWay(Waits):
     def test_what_was_recorded_before_the_silence_is_what_the_next_try_answers(self):
         def one(network, cut):
             with Proxy(self.server, cut, hung=1) as proxy:
-                added = fire.call(plugin.NET, 'ADD', self.conf(6, network, port=proxy.port), args=IP)
+                added = faults.call(plugin.NET, 'ADD', self.conf(6, network, port=proxy.port), args=IP)
                 self.assertEqual(0, added.code, f'{added.said} {added.stderr}')
                 self.assertEqual([['10.4.0.1/24', 'pod1']],
                                  self.server.psql(f"SELECT ip, pod_id FROM ips WHERE network = '{network}'"))
@@ -206,11 +204,11 @@ class InTheServer(Waits):
     def test_somebody_else_holds_the_address_and_does_not_commit(self):
         session = self.session(FOREIGN)
         for plug in (plugin.NET, plugin.IPAM):
-            added = fire.call(plug, 'ADD', self.conf(), args=IP)
+            added = faults.call(plug, 'ADD', self.conf(), args=IP)
             self.assertEqual(11, added.code, added.said)
             self.in_time(added, plug, 'ADD')
         session.say('ROLLBACK')
-        fire.nothing_left(self.server)
+        faults.nothing_left(self.server)
         self.assertEqual([], self.server.psql('SELECT * FROM ips'))
 
     def test_the_table_is_locked(self):
@@ -223,7 +221,7 @@ class InTheServer(Waits):
 
     def test_a_lock_that_goes_away_in_time_costs_only_the_wait(self):
         session = self.session(FOREIGN)
-        process = fire.begin(plugin.NET, 'ADD', self.conf(timeout=5), args=IP)
+        process = faults.begin(plugin.NET, 'ADD', self.conf(timeout=5), args=IP)
         time.sleep(1)
         session.say('ROLLBACK')
         out, err = process.communicate(timeout=30)
@@ -238,7 +236,7 @@ class InTheServer(Waits):
         self.server.psql('ALTER DATABASE ipam CONNECTION LIMIT 0')
         self.addCleanup(self.server.psql, 'ALTER DATABASE ipam CONNECTION LIMIT -1')
         self.all_fail_in_time('too many')
-        process = fire.begin(plugin.NET, 'ADD', self.conf(timeout=5), args=IP)
+        process = faults.begin(plugin.NET, 'ADD', self.conf(timeout=5), args=IP)
         time.sleep(0.5)
         self.server.psql('ALTER DATABASE ipam CONNECTION LIMIT -1')
         out, err = process.communicate(timeout=30)
@@ -249,14 +247,14 @@ class InTheServer(Waits):
         self.server.psql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
         self.server.psql('SELECT pg_reload_conf()')
         try:
-            fire.wait_until(lambda: self.server.value('SHOW synchronous_standby_names') == 'nobody', 5, 'reloaded')
+            faults.wait_until(lambda: self.server.value('SHOW synchronous_standby_names') == 'nobody', 5, 'reloaded')
             for plug in (plugin.IPAM, plugin.NET):
-                added = fire.call(plug, 'ADD', self.conf(), args=IP)
+                added = faults.call(plug, 'ADD', self.conf(), args=IP)
                 self.assertEqual(11, added.code, added.said)
                 self.in_time(added, plug, 'ADD')
-                fire.nothing_left(self.server)
+                faults.nothing_left(self.server)
                 self.assertEqual([], self.server.psql('SELECT * FROM ips'))
-            status = fire.call(plugin.NET, 'STATUS', self.conf())
+            status = faults.call(plugin.NET, 'STATUS', self.conf())
             self.assertEqual(0, status.code, status.said)
         finally:
             self.server.psql('ALTER SYSTEM RESET ALL')
@@ -268,17 +266,17 @@ class InTheServer(Waits):
 
     def test_a_server_that_stops_while_it_works_and_cannot_be_cancelled(self):
         session = self.session(FOREIGN)
-        calls = [fire.begin(plug, 'ADD', self.conf(), args=IP) for plug in (plugin.NET, plugin.IPAM)]
-        fire.wait_until(lambda: fire.backends(self.server, "wait_event_type = 'Lock'") == 2, 5, 'both wait')
+        calls = [faults.begin(plug, 'ADD', self.conf(), args=IP) for plug in (plugin.NET, plugin.IPAM)]
+        faults.wait_until(lambda: faults.backends(self.server, "wait_event_type = 'Lock'") == 2, 5, 'both wait')
         began = time.monotonic()
         with Stopped(self.server):
             for process, most in zip(calls[::-1], (TIMEOUT, TIMEOUT + 1)):
                 out, err = process.communicate(timeout=30)
-                self.assertLess(time.monotonic() - began, most + fire.SLACK)
+                self.assertLess(time.monotonic() - began, most + faults.SLACK)
                 self.assertEqual(11, json.loads(out)['code'], err)
         time.sleep(1.3)  # the server looks for its clients once a second
         session.say('ROLLBACK')
-        fire.nothing_left(self.server)
+        faults.nothing_left(self.server)
         self.assertEqual([], self.server.psql('SELECT * FROM ips'))
 
 
@@ -289,8 +287,8 @@ class Stopped:
         self.server = server
 
     def _signal(self, signo):
-        for pid in fire.tree(self.server.process.pid):
-            fire.kill(pid, signo)
+        for pid in faults.tree(self.server.process.pid):
+            faults.kill(pid, signo)
 
     def __enter__(self):
         self._signal(signal.SIGSTOP)
@@ -321,7 +319,7 @@ class ComingAndGoing(Waits):
         self.server.settings['hot_standby'] = 'off'
         self.server.start(ready=False)
         self.all_fail_in_time('starting up|not accepting')
-        process = fire.begin(plugin.NET, 'ADD', self.conf(timeout=8), args=IP)
+        process = faults.begin(plugin.NET, 'ADD', self.conf(timeout=8), args=IP)
         time.sleep(0.5)
         subprocess.run([f'{pg.bindir()}/pg_ctl', 'promote', '-s', '-W', '-D', self.server.data], check=True,
                        cwd='/', timeout=30, **pg.as_postgres())
@@ -337,7 +335,7 @@ class BesideUs(Waits):
         began = time.monotonic()
         process = subprocess.Popen([os.path.join(plugin.BINDIR, plug)], stdin=subprocess.PIPE,
                                    stdout=stdout or subprocess.PIPE, stderr=subprocess.PIPE, cwd='/',
-                                   env=plugin.environment(verb, args=IP, container=plug, env=fire.ENV))
+                                   env=plugin.environment(verb, args=IP, container=plug, env=faults.ENV))
         process.stdin.write(b'{"cniVersion":' if stdin is None else json.dumps(stdin).encode())
         process.stdin.flush()
         if stdin is not None:
@@ -357,15 +355,15 @@ class BesideUs(Waits):
         calls += [lambda: self.timed(plugin.IPAM, 'ADD', self.conf(), full[0][1]),
                   lambda: self.timed(plugin.NET, 'ADD', self.conf(timeout=3), full[1][1]),
                   lambda: self.timed(plugin.IPAM, 'ADD', self.conf(host=DROPS[0]), full[2][1])]
-        answers = fire.at_once(calls)
+        answers = faults.at_once(calls)
         for (took, rc, out), most, code in zip(answers, (2, 10, 2, 10), (50, 11, 50, 11)):
             self.assertEqual(1, rc)
             self.assertEqual(code, json.loads(out)['code'])
             self.assertIn('stdin', json.loads(out)['msg'])
-            self.assertLess(took, most + fire.SLACK)
+            self.assertLess(took, most + faults.SLACK)
         for (took, rc, _), most in zip(answers[4:], (TIMEOUT + 1, 11, TIMEOUT + 1)):
             self.assertEqual(1, rc)
-            self.assertLess(took, most + fire.SLACK)
+            self.assertLess(took, most + faults.SLACK)
         self.assertEqual([], self.server.psql('SELECT * FROM ips'))
         for ends in full:
             for fd in ends:
@@ -390,18 +388,18 @@ class BesideUs(Waits):
         self.session(FOREIGN)
         for what, ipam in (('host', {'host': DROPS[0]}), ('silence', {'port': silent.getsockname()[1]}),
                            ('name', {'host': 'db.example'}), ('lock', {})):
-            process = fire.begin(plug, 'ADD', self.conf(timeout, **ipam), args=IP, container=what)
+            process = faults.begin(plug, 'ADD', self.conf(timeout, **ipam), args=IP, container=what)
             yield what, process
-        fire.wait_until(lambda: fire.backends(self.server, "wait_event_type = 'Lock'") == 1, 5, 'one waits for a lock')
+        faults.wait_until(lambda: faults.backends(self.server, "wait_event_type = 'Lock'") == 1, 5, 'one waits for a lock')
 
     def gone_within_a_second(self, began):
-        fire.wait_until(lambda: not fire.marked(), 5, 'all have ended')
-        self.assertLess(time.monotonic() - began, 1 + fire.SLACK)
+        faults.wait_until(lambda: not faults.marked(), 5, 'all have ended')
+        self.assertLess(time.monotonic() - began, 1 + faults.SLACK)
 
     def test_the_net_plugin_is_killed(self):
         calls = list(self.waiting_calls(plugin.NET))
         for what, process in calls:
-            self.assertIsNotNone(fire.child_of(process), what)
+            self.assertIsNotNone(faults.child_of(process), what)
         began = time.monotonic()
         for _, process in calls:
             process.kill()
@@ -425,8 +423,8 @@ class BesideUs(Waits):
         began = time.monotonic()
         for _, process in calls:
             process.stdout.close()
-        fire.wait_until(lambda: not fire.marked(), 10, 'all have ended')
-        self.assertLess(time.monotonic() - began, 3 + fire.SLACK)
+        faults.wait_until(lambda: not faults.marked(), 10, 'all have ended')
+        self.assertLess(time.monotonic() - began, 3 + faults.SLACK)
         for _, process in calls:
             process.stderr.close()
             process.wait(10)

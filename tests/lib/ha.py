@@ -13,11 +13,11 @@ import time
 import unittest
 import urllib.request
 
-import fire
+import faults
 import pg
 import plugin
 import tap
-from oracle import Oracle
+from ledger import Ledger
 
 ROOT = os.environ.get('IPAM_HA_ROOT', '/')
 MEMBERS, LOOPS, TTL = 3, 8, 5
@@ -78,7 +78,7 @@ class Member:
                 pid = int(f.readline())
         except (OSError, ValueError):
             return []
-        return fire.tree(pid) if fire.runs(pid) else []
+        return faults.tree(pid) if faults.runs(pid) else []
 
     def leads(self):
         try:
@@ -92,7 +92,7 @@ class Member:
         if patroni and self.patroni.poll() is None:
             self.patroni.send_signal(signo)
         for pid in self.postgres() if postgres else []:
-            fire.kill(pid, signo)
+            faults.kill(pid, signo)
         if patroni and signo == signal.SIGKILL:
             self.patroni.wait(10)
 
@@ -122,10 +122,10 @@ class Cluster:
         self.run(f'{ROOT}/usr/bin/etcd', '--enable-v2', '--name', 'e1', '--data-dir', f'{self.dir}/etcd',
                  '--listen-client-urls', at, '--advertise-client-urls', at, '--listen-peer-urls', peer,
                  '--initial-advertise-peer-urls', peer, '--initial-cluster', f'e1={peer}', log='etcd')
-        fire.wait_until(lambda: self._healthy(at), 30, 'etcd answers')
+        faults.wait_until(lambda: self._healthy(at), 30, 'etcd answers')
         for member in self.members:
             member.start()
-        fire.wait_until(self.whole, 120, f'the cluster is whole (see {self.dir})')
+        faults.wait_until(self.whole, 120, f'the cluster is whole (see {self.dir})')
         leader = self.leader()
         leader.script(pg.PROVISION, leader.conninfo(), IPAM_PASSWORD=self.secret)
 
@@ -169,7 +169,7 @@ class Loops:
         ports = ','.join(str(m.port) for m in cluster.members)
         hosts = ','.join(m.host for m in cluster.members)
         self.conf = plugin.net_conf(cluster.members[0], {'node': 'n', 'host': hosts, 'port': ports})
-        self.oracle, self.failed, self.times, self.gap, self.last = Oracle(), [], [], 0, time.monotonic()
+        self.ledger, self.failed, self.times, self.gap, self.last = Ledger(), [], [], 0, time.monotonic()
         self.stop, self.lock, self.name = threading.Event(), threading.Lock(), re.sub('[^a-z]', '', test_name)
         self.threads = [threading.Thread(target=self.loop, args=(i,), daemon=True) for i in range(LOOPS)]
 
@@ -185,7 +185,7 @@ class Loops:
             t.join()
 
     def call(self, verb, pod, address):
-        answer = fire.call(plugin.NET, verb, self.conf, args=f'IP={address}/16', container=pod)
+        answer = faults.call(plugin.NET, verb, self.conf, args=f'IP={address}/16', container=pod)
         with self.lock:
             self.times.append(answer.seconds)
             if answer.code:
@@ -198,18 +198,18 @@ class Loops:
         for n in range(10**6):
             who = ('ipam-status', 'n', f'{self.name}-{i}-{n}', 'eth0')
             address = f'10.{i + 10}.{n // 2500}.{n // 10 % 250 + 1}'
-            self.oracle.doubts(who)
+            self.ledger.doubts(who)
             if self.call('ADD', who[2], address) == 0:
-                self.oracle.added(who, [address])
-                self.oracle.sure(who)
+                self.ledger.added(who, [address])
+                self.ledger.sure(who)
             if self.stop.is_set():
                 return
             if n % 10 == 9:
                 continue
-            self.oracle.leaves(who)
-            self.oracle.doubts(who)
+            self.ledger.leaves(who)
+            self.ledger.doubts(who)
             if self.call('DEL', who[2], address) == 0:
-                self.oracle.sure(who)
+                self.ledger.sure(who)
 
 
 class Faults(unittest.TestCase):
@@ -231,19 +231,19 @@ class Faults(unittest.TestCase):
             fault(old)
             time.sleep(seconds)
             heal(old)
-            fire.wait_until(self.cluster.whole, 120, f'the cluster is whole again (see {self.cluster.dir})')
+            faults.wait_until(self.cluster.whole, 120, f'the cluster is whole again (see {self.cluster.dir})')
             time.sleep(1)
         print(f'# {len(loops.times)} calls, {len(loops.failed)} failed, slowest {max(loops.times):.1f} s, longest time '
-              f'without an ADD {loops.gap:.1f} s, {loops.oracle.acknowledged} acknowledged', flush=True)
+              f'without an ADD {loops.gap:.1f} s, {loops.ledger.acknowledged} acknowledged', flush=True)
         leader = self.cluster.leader()
-        fire.wait_until(lambda: not fire.marked(), 5, 'no process is left')
-        self.assertEqual([], loops.oracle.judge(leader))
-        valid = [{'containerID': pod, 'ifname': ifname} for pod, ifname in loops.oracle.held('ipam-status', 'n')]
-        done = fire.call(plugin.NET, 'GC', {**loops.conf, 'cni.dev/valid-attachments': valid})
+        faults.wait_until(lambda: not faults.marked(), 5, 'no process is left')
+        self.assertEqual([], loops.ledger.judge(leader))
+        valid = [{'containerID': pod, 'ifname': ifname} for pod, ifname in loops.ledger.held('ipam-status', 'n')]
+        done = faults.call(plugin.NET, 'GC', {**loops.conf, 'cni.dev/valid-attachments': valid})
         self.assertEqual(0, done.code, done.said)
-        self.assertEqual([], loops.oracle.judge(leader, exact=True))
+        self.assertEqual([], loops.ledger.judge(leader, exact=True))
         self.assertEqual([], loops.failed)
-        self.assertLess(max(loops.times), 10 + 1 + fire.SLACK)
+        self.assertLess(max(loops.times), 10 + 1 + faults.SLACK)
         return old, leader
 
     def moved(self, old_and_new):

@@ -5,17 +5,15 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'lib'))
 import golang
 import pg
 import plugin
+import plugin_case
 import tap
-import verbs
-from verbs import VERSIONS
+from plugin_case import VERSIONS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODULE = 'github.com/containernetworking/cni'
@@ -58,7 +56,7 @@ class Outcome:
         return [self.result[key]['ip'] for key in ('ip4', 'ip6') if key in self.result]
 
 
-class Through(verbs.Verbs):
+class Through(plugin_case.PluginCase):
     """One libcni. Every test has a network and a cache of its own."""
     version = None      # of libcni
     options = ()        # to build with it

@@ -21,7 +21,7 @@ def since(version):
 
 
 @contextlib.contextmanager
-def deaf():
+def silent_server():
     """A port of 127.0.0.1 that takes connections and says nothing."""
     with socket.create_server(('127.0.0.1', 0)) as s:
         yield s.getsockname()[1]
@@ -33,7 +33,7 @@ def server():
     return pg.Server()
 
 
-class Verbs(unittest.TestCase):
+class PluginCase(unittest.TestCase):
     """Every answer that is judged here has kept the rules that all answers keep."""
 
     networks = itertools.count(1)

@@ -9,7 +9,7 @@ import threading
 ROWS = 'SELECT network, node, pod_id, interface, host(ip) FROM public.ips'
 
 
-class Oracle:
+class Ledger:
     """Thread-safe. What it finds wrong is in .wrong, as sentences."""
 
     def __init__(self):
