@@ -66,7 +66,7 @@ override CPPFLAGS += -isystem .deps/include -isystem .deps/include/cjson
 CJSON_LIBS = .deps/lib/libcjson.a
 PQ_LIBS = .deps/lib/libpq.a -lssl -lcrypto
 LINK_PLUGIN = -static-pie $(RELR)
-# What libpq does slowly, or with OpenSSL started for nothing (src/store/scram.c, for PostgreSQL 15 and later).
+# What libpq does slowly, or with OpenSSL started for nothing (src/libpq/scram.c, for PostgreSQL 15 and later).
 PQ_MAJOR := $(shell sed -n 's/^.define PG_MAJORVERSION_NUM //p' .deps/include/pg_config.h)
 ifeq ($(filter $(PQ_MAJOR),13 14),)
 PQ_WRAP = -Wl,--wrap=scram_SaltedPassword -Wl,--wrap=pg_strong_random
@@ -82,11 +82,12 @@ endif
 
 objects = $(patsubst %.c,$(O)/%.o,$(foreach room,$(1),$(wildcard src/$(room)/*.c)))
 # A shared libpq keeps its own SCRAM.
-UNUSED = $(if $(filter shared,$(LINK)),$(O)/src/store/scram.o)
+UNUSED = $(if $(filter shared,$(LINK)),$(O)/src/libpq/scram.o)
 NET_OBJECTS = $(call objects,base cni net)
-IPAM_OBJECTS = $(filter-out $(UNUSED),$(call objects,base cni ipam store))
-ALL_OBJECTS = $(call objects,base cni net ipam store)
-UNIT_TESTS = $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
+IPAM_OBJECTS = $(filter-out $(UNUSED),$(call objects,base cni ipam store libpq))
+ALL_OBJECTS = $(call objects,base cni net ipam store libpq)
+UNIT_TESTS = $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*/*_test.c))
+UNIT_SHARED = $(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/*.c))
 FUZZERS = $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/*.c))
 
 all: $(BINDIR)/status-cni $(BINDIR)/ipam-status-cni
@@ -118,6 +119,7 @@ $(O)/status-cni: $(O)/src/status-cni.o $(NET_OBJECTS)
 $(O)/ipam-status-cni: $(O)/src/ipam-status-cni.o $(IPAM_OBJECTS)
 	$(call link,$(PQ_WRAP) -o $@ $^ $(CJSON_LIBS) $(PQ_LIBS))
 
+$(O)/tests/unit/%.o: override CPPFLAGS += -Itests/unit
 $(O)/%.o: %.c Makefile $(STAMP)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -128,8 +130,9 @@ library-cflags:
 
 # --- tests -------------------------------------------------------------------------------------
 
-# One program a source file; WRAP_x_test holds what x_test.c needs besides (-Wl,--wrap=...).
-# The verbs' tests open a store of their own.
+# One program for each file of tests/unit/ROOM, which mirrors src/ROOM. It takes from two archives what it
+# uses: the sources, and what the tests share (tests/unit/*.c).
+# WRAP_x_test holds what x_test.c needs besides (-Wl,--wrap=...).
 WRAP_add_test = -Wl,--wrap=store_open
 WRAP_check_test = $(WRAP_add_test)
 WRAP_ipam_test = $(WRAP_add_test)
@@ -137,9 +140,15 @@ WRAP_release_test = $(WRAP_add_test)
 WRAP_status_test = $(WRAP_add_test)
 WRAP_memory_test = $(WRAP_add_test) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
 WRAP_answer_test = -Wl,--wrap=close
-$(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(ALL_OBJECTS)
-	$(CC) $(CFLAGS) -pie $(LDFLAGS) $(PQ_WRAP) $(WRAP_$(@F)) -o $@ $^ \
-		$(CJSON_LIBS) $(PQ_LIBS) -lcrypto -lcmocka
+$(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(O)/tests/unit/shared.a $(O)/src/all.a
+	$(CC) $(CFLAGS) -pie $(LDFLAGS) $(PQ_WRAP) $(WRAP_$(@F)) -o $@ $< -Wl,--start-group $(filter %.a,$^) \
+		$(PQ_LIBS) -Wl,--end-group $(CJSON_LIBS) -lcrypto -lcmocka
+
+$(O)/tests/unit/shared.a: $(UNIT_SHARED)
+$(O)/src/all.a: $(ALL_OBJECTS)
+%.a:
+	@rm -f $@
+	ar rcs $@ $^
 
 unit-tests: $(UNIT_TESTS)
 
@@ -147,6 +156,14 @@ check: all unit-tests
 	@failed=0; for t in $(UNIT_TESTS); do \
 		echo "# $$t"; CMOCKA_MESSAGE_OUTPUT=tap $$t || failed=1; \
 	done; exit $$failed
+
+# make test T=claim_test runs one test program: a unit test (builds it, needs no root and no setup), or one of
+# tests/db, tests/e2e and tests/libcni on the executables in $(BINDIR). WORD=... picks tests by their names (Python).
+TEST_PROGRAM = $(firstword $(filter %/$(T),$(UNIT_TESTS)) $(wildcard tests/*/$(T).py))
+test:
+	@[ -n '$(TEST_PROGRAM)' ] || { echo 'usage: make test T=NAME    there is no test program "$(T)"' >&2; exit 2; }
+	@$(MAKE) --no-print-directory $(if $(filter %.py,$(TEST_PROGRAM)),all,$(TEST_PROGRAM))
+	@$(if $(filter %.py,$(TEST_PROGRAM)),BINDIR=$(abspath $(BINDIR)) PYTHONPATH=tests/lib python3) $(TEST_PROGRAM) $(WORD)
 
 check-db: all
 	@failed=0; for t in $(sort $(wildcard tests/db/*_test.py tests/e2e/*_test.py tests/libcni/*_test.py)); do \
@@ -161,7 +178,7 @@ bench: all $(O)/tests/bench/drive $(O)/tests/bench/floor
 $(O)/tests/bench/drive: $(O)/tests/bench/drive.o
 	$(CC) $(CFLAGS) -static -o $@ $^
 
-$(O)/tests/bench/floor: $(O)/tests/bench/floor.o $(filter-out $(UNUSED),$(O)/src/store/scram.o)
+$(O)/tests/bench/floor: $(O)/tests/bench/floor.o $(filter-out $(UNUSED),$(O)/src/libpq/scram.o)
 	$(call link,$(PQ_WRAP) -o $@ $^ $(PQ_LIBS))
 
 # The parsers under a coverage-guided fuzzer, FUZZ_SECONDS each.
@@ -180,7 +197,7 @@ $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(ALL_OBJECTS)
 
 # --- lint --------------------------------------------------------------------------------------
 
-C_FILES = $(wildcard src/*.c src/*/*.c tests/*/*.c)
+C_FILES = $(wildcard src/*.c src/*/*.c tests/*/*.c tests/unit/*/*.c)
 H_FILES = $(wildcard include/*/*.h tests/*/*.h)
 SH_FILES = $(wildcard *.sh */*.sh tests/*/*.sh examples/*/*.sh .ci/run)
 
@@ -222,7 +239,7 @@ install: all
 clean:
 	rm -rf build plugins/bin
 
-.PHONY: FORCE all library-cflags unit-tests check check-db bench fuzz run-fuzzers install clean format \
+.PHONY: FORCE all library-cflags unit-tests check test check-db bench fuzz run-fuzzers install clean format \
 	lint lint-format lint-headers lint-tidy lint-cppcheck lint-shell
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -2,9 +2,9 @@
 #include "ipam/ipam.h"
 
 static const struct cni_verb verbs[] = {
-	{ "ADD", CNI_NEEDS_ATTACHMENT | CNI_NEEDS_NETNS, CNI_0_1_0, 10, ipam_add },
-	{ "DEL", CNI_NEEDS_ATTACHMENT, CNI_0_1_0, 10, ipam_del },
-	{ "CHECK", CNI_NEEDS_ATTACHMENT | CNI_NEEDS_NETNS, CNI_0_4_0, 10, ipam_check },
+	{ "ADD", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_1_0, 10, ipam_add },
+	{ "DEL", CNI_REQUIRES_ATTACHMENT, CNI_0_1_0, 10, ipam_del },
+	{ "CHECK", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_4_0, 10, ipam_check },
 	{ "STATUS", 0, CNI_1_1_0, 2, ipam_status },
 	{ "GC", 0, CNI_1_1_0, 25, ipam_gc },
 	{ 0 },
@@ -18,7 +18,7 @@ static const struct cni_plugin plugin = {
 
 int main(int argc, char **argv, char **env)
 {
-	const struct world world = { .env = env, .in = 0, .out = 1, .err = 2, .root = "" };
+	const struct sys sys = { .env = env, .in = 0, .out = 1, .err = 2, .sysroot = "" };
 
-	return cni_main(&plugin, argc, argv, &world);
+	return cni_main(&plugin, argc, argv, &sys);
 }

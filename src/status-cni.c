@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 static const struct cni_verb verbs[] = {
-	{ "ADD", CNI_NEEDS_ATTACHMENT | CNI_NEEDS_NETNS, CNI_0_1_0, NET_SECONDS, net_add },
-	{ "DEL", CNI_NEEDS_ATTACHMENT, CNI_0_1_0, NET_SECONDS, net_del },
-	{ "CHECK", CNI_NEEDS_ATTACHMENT | CNI_NEEDS_NETNS, CNI_0_4_0, NET_SECONDS, net_check },
+	{ "ADD", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_1_0, NET_SECONDS, net_add },
+	{ "DEL", CNI_REQUIRES_ATTACHMENT, CNI_0_1_0, NET_SECONDS, net_del },
+	{ "CHECK", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_4_0, NET_SECONDS,
+	  net_check },
 	{ "STATUS", 0, CNI_1_1_0, NET_STATUS_SECONDS, net_status },
 	{ "GC", 0, CNI_1_1_0, NET_GC_SECONDS, net_gc },
 	{ 0 },
@@ -23,7 +24,7 @@ static const struct cni_plugin plugin = {
 
 int main(int argc, char **argv)
 {
-	const struct world world = { .env = environ, .in = 0, .out = 1, .err = 2, .root = "" };
+	const struct sys sys = { .env = environ, .in = 0, .out = 1, .err = 2, .sysroot = "" };
 
-	return cni_main(&plugin, argc, argv, &world);
+	return cni_main(&plugin, argc, argv, &sys);
 }

@@ -115,7 +115,7 @@ wait_for_jobs() {
 # programs PASS FOLDER: all test programs of one pass, several at once; its unit tests lie below FOLDER.
 programs() {
 	local file run
-	for file in "$2"/tests/unit/*_test tests/{db,e2e,libcni}/*_test.{py,sh}; do
+	for file in "$2"/tests/unit/*/*_test tests/{db,e2e,libcni}/*_test.{py,sh}; do
 		[[ -e $file && "$1:$file" =~ $pattern ]] || continue
 		# Tests of the SQL alone would see nothing new the second time.
 		[[ $1 == normal || $file != tests/db/* ]] || grep -q plugin "$file" || continue

@@ -4,18 +4,18 @@
 
 /* The codes of the CNI specification (section "Error") and, from 100 on, our own. */
 enum cni_code {
-	CNI_INCOMPATIBLE = 1,      /* protocol version, or a verb that it does not have */
-	CNI_UNSUPPORTED_FIELD = 2, /* names key and value */
-	CNI_ENV = 4,               /* missing or invalid environment variable */
-	CNI_IO = 5,            /* input/output, or a delegate that fails without an error object */
-	CNI_DECODE = 6,        /* stdin is not JSON, or not an object */
-	CNI_CONFIG = 7,        /* invalid network configuration or request */
-	CNI_NETNS = 8,         /* CNI_NETNS is the plugin's own */
-	CNI_AGAIN = 11,        /* try again later */
-	CNI_NOT_READY = 50,    /* STATUS: cannot serve ADD */
-	CNI_HELD = 100,        /* address held by another attachment */
-	CNI_HOLDS_OTHER = 101, /* the attachment holds other addresses */
-	CNI_DIFFERS = 102      /* CHECK: the reservation differs */
+	CNI_INCOMPATIBLE_VERSION = 1, /* protocol version, or a verb that it does not have */
+	CNI_UNSUPPORTED_FIELD = 2,    /* names key and value */
+	CNI_INVALID_ENVIRONMENT = 4,  /* missing or invalid environment variable */
+	CNI_IO_FAILURE = 5, /* input/output, or a delegate that fails without an error object */
+	CNI_DECODING_FAILURE = 6,       /* stdin is not JSON, or not an object */
+	CNI_INVALID_NETWORK_CONFIG = 7, /* invalid network configuration or request */
+	CNI_INVALID_NETNS = 8,          /* CNI_NETNS is the plugin's own */
+	CNI_TRY_AGAIN_LATER = 11,       /* try again later */
+	CNI_PLUGIN_NOT_AVAILABLE = 50,  /* STATUS: cannot serve ADD */
+	CNI_ADDRESS_IN_USE = 100,       /* address held by another attachment */
+	CNI_ALLOCATION_MISMATCH = 101,  /* the attachment holds other addresses */
+	CNI_CHECK_FAILED = 102          /* CHECK: the reservation differs */
 };
 
 struct err {
@@ -43,6 +43,6 @@ int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 
 char *err_json(const struct err *e, const char *version);
 
 /* Makes text a single line of valid UTF-8, in place: see err_set. */
-void err_one_line(char *text);
+void sanitize_line(char *text);
 
 #endif

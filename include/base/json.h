@@ -11,15 +11,15 @@
 struct log;
 
 /*
- * Parses exactly one JSON value of valid UTF-8; anything else is CNI_DECODE and says where. In it
- * \u0000 reads as U+FFFD: cJSON would cut the string there, and a cut name is another name.
- * `text` needs no NUL at its end. *out is the caller's (cJSON_Delete).
+ * Parses exactly one JSON value of valid UTF-8; anything else is CNI_DECODING_FAILURE and says
+ * where. In it \u0000 reads as U+FFFD: cJSON would cut the string there, and a cut name is another
+ * name. `text` needs no NUL at its end. *out is the caller's (cJSON_Delete).
  */
 int json_parse(const char *text, size_t len, cJSON **out, struct err *e);
 
 /* The value of a key, exactly spelled; of a repeated key the last, as in the reference library.
  * NULL where there is none. */
-const cJSON *json_find(const cJSON *object, const char *key);
+const cJSON *json_get_raw(const cJSON *object, const char *key);
 
 /* The same, but null counts as absent. */
 const cJSON *json_get(const cJSON *object, const char *key);
@@ -29,7 +29,7 @@ const char *json_string(const cJSON *object, const char *key);
 
 /* A short form of a value for messages, cut to `size`; withheld where the key may name a secret
  * or the value is an object or a list. */
-void json_show(const char *key, const cJSON *value, char *buf, size_t size);
+void json_redacted(const char *key, const cJSON *value, char *buf, size_t size);
 
 /* How unknown keys are judged. */
 struct json_keys {
@@ -43,6 +43,6 @@ struct json_keys {
  * only; anything else has no keys.
  */
 int json_check_keys(const cJSON *object, const struct json_keys *keys, const char *where,
-	struct log *lenient, struct err *e);
+		    struct log *lenient, struct err *e);
 
 #endif

@@ -7,7 +7,7 @@
 
 #include "base/err.h"
 
-struct json_seen {
+struct json_facts {
 	bool has_nul; /* there is a \u0000 */
 	bool open;    /* the text ends inside an object or a list */
 };
@@ -17,10 +17,10 @@ struct json_seen {
  * Refused: invalid UTF-8, control characters, unknown escapes, unpaired surrogates, numbers with
  * leading zeros or without digits, a string without an end, nesting that cJSON does not follow.
  */
-int json_scan(const char *text, size_t len, struct json_seen *seen, struct err *e);
+int json_scan(const char *text, size_t len, struct json_facts *seen, struct err *e);
 
-/* CNI_DECODE at that place of the text, with the line and the column (in bytes). */
-int json_refuse(const char *text, size_t len, size_t at, struct err *e);
+/* CNI_DECODING_FAILURE at that place of the text, with the line and the column (in bytes). */
+int json_syntax_error(const char *text, size_t len, size_t at, struct err *e);
 
 /* Replaces each \u0000 by \ufffd in a text that json_scan let pass. */
 void json_replace_nul(char *text, size_t len);

@@ -8,8 +8,9 @@
 
 /*
  * Writes all of it, in pieces that a pipe takes without blocking, and waits for room no longer than
- * the limit allows. 0, or -1 with errno: ETIMEDOUT where the limit ended, else what the write said.
+ * the deadline allows. 0, or -1 with errno: ETIMEDOUT where the deadline ended, else what the write
+ * said.
  */
-int put_all(const struct limit *l, int fd, const char *text, size_t len);
+int write_all(const struct deadline *l, int fd, const char *text, size_t len);
 
 #endif

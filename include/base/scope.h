@@ -1,4 +1,4 @@
-/* Release by scope: `scoped_free char *text = …;` frees it on every way out. */
+/* Release by scope: `cleanup_free char *text = …;` frees it on every way out. */
 #ifndef BASE_SCOPE_H
 #define BASE_SCOPE_H
 
@@ -23,7 +23,7 @@ static inline void scope_json(cJSON **j)
 }
 
 /* Takes a descriptor out of its scope, for somebody else to close. */
-static inline int scope_take(int *fd)
+static inline int steal_fd(int *fd)
 {
 	int taken = *fd;
 
@@ -31,8 +31,8 @@ static inline int scope_take(int *fd)
 	return taken;
 }
 
-#define scoped_free __attribute__((cleanup(scope_free)))
-#define scoped_close __attribute__((cleanup(scope_close)))
-#define scoped_json __attribute__((cleanup(scope_json)))
+#define cleanup_free __attribute__((cleanup(scope_free)))
+#define cleanup_close __attribute__((cleanup(scope_close)))
+#define cleanup_json __attribute__((cleanup(scope_json)))
 
 #endif

@@ -6,22 +6,22 @@
 #include <stddef.h>
 
 /* Starts as { 0 }. Once memory is out it stays as it is and `failed` says so. */
-struct text {
+struct strbuf {
 	char *s; /* owned, ends with NUL; NULL while empty */
 	size_t len, room;
 	bool failed;
 };
 
-void text_add(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void strbuf_addf(struct strbuf *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The same, with ", " (or another separator) before it unless the text is empty. */
-void text_item(struct text *t, const char *separator, const char *item);
+void strbuf_join(struct strbuf *t, const char *separator, const char *item);
 
 /* The text, never NULL: "" while empty. */
-const char *text_get(const struct text *t);
+const char *strbuf_str(const struct strbuf *t);
 
-void text_free(struct text *t);
+void strbuf_free(struct strbuf *t);
 
-#define scoped_text __attribute__((cleanup(text_free)))
+#define cleanup_strbuf __attribute__((cleanup(strbuf_free)))
 
 #endif

@@ -2,13 +2,13 @@
 #ifndef BASE_WORLD_H
 #define BASE_WORLD_H
 
-struct world {
-	char *const *env; /* NAME=value, ends with NULL; borrowed */
-	int in, out, err; /* descriptors */
-	const char *root; /* stands before /etc and /proc; "" outside of tests */
+struct sys {
+	char *const *env;    /* NAME=value, ends with NULL; borrowed */
+	int in, out, err;    /* descriptors */
+	const char *sysroot; /* stands before /etc and /proc; "" outside of tests */
 };
 
 /* The value of an environment variable, borrowed; NULL where there is none. */
-const char *world_env(const struct world *w, const char *name);
+const char *sys_env(const struct sys *w, const char *name);
 
 #endif

@@ -15,11 +15,11 @@
 /* One invocation, checked: environment and stdin say what they must (CNI specification, section 2
  * "Parameters"). Everything is borrowed from cni_main and valid until the process ends. */
 struct cni_call {
-	const struct world *world;
-	struct limit *limit; /* the verb's default time from the start of the process; a verb that
-				has read a timeout of its own may set another end */
-	int64_t started;     /* limit_now() at the start of the process */
-	struct log *log;     /* info, stderr only, until the verb says otherwise */
+	const struct sys *sys;
+	struct deadline *deadline; /* the verb's default time from the start of the process; a verb
+				that has read a timeout of its own may set another end */
+	int64_t started;           /* monotonic_now() at the start of the process */
+	struct log *log;           /* info, stderr only, until the verb says otherwise */
 	const char *command;
 	const char *container, *netns, *ifname, *args, *path; /* "" where absent */
 	const char *input;                                    /* stdin's bytes */
@@ -30,25 +30,28 @@ struct cni_call {
 };
 
 /* What a verb answers. */
-struct cni_answer {
-	char *json;  /* owned; NULL: nothing to print */
-	bool failed; /* json is an error object, passed on as it came: exit 1 */
+struct cni_reply {
+	char *json;    /* owned; NULL: nothing to print */
+	bool is_error; /* json is an error object, passed on as it came: exit 1 */
 	/* What to do if json cannot be written to stdout; may be NULL. */
-	void (*undo)(void *context, struct log *log);
-	void (*drop)(void *context); /* frees the context, always called last; may be NULL */
+	void (*rollback)(void *context, struct log *log);
+	void (*destroy)(void *context); /* frees the context, always called last; may be NULL */
 	void *context;
 };
 
 /* Returns 0 and an answer, or -1 and an error. Sets nothing else. */
-typedef int cni_verb_run(const struct cni_call *call, struct cni_answer *answer, struct err *e);
+typedef int cni_verb_run(const struct cni_call *call, struct cni_reply *answer, struct err *e);
 
-enum cni_needs { CNI_NEEDS_ATTACHMENT = 1 /* container and ifname */, CNI_NEEDS_NETNS = 2 };
+enum cni_requires {
+	CNI_REQUIRES_ATTACHMENT = 1 /* container and ifname */,
+	CNI_REQUIRES_NETNS = 2
+};
 
 struct cni_verb {
-	const char *name; /* NULL ends the table */
-	unsigned needs;   /* enum cni_needs; CNI_PATH is needed always */
-	enum cni_version since;
-	double seconds; /* default time */
+	const char *name;  /* NULL ends the table */
+	unsigned requires; /* enum cni_requires; CNI_PATH is needed always */
+	enum cni_version min_version;
+	double default_timeout; /* default time */
 	cni_verb_run *run;
 };
 
@@ -59,10 +62,10 @@ struct cni_plugin {
 };
 
 /* main() of a plugin: returns the exit status. */
-int cni_main(const struct cni_plugin *plugin, int argc, char **argv, const struct world *world);
+int cni_main(const struct cni_plugin *plugin, int argc, char **argv, const struct sys *sys);
 
 /* The same without --help and --version and without touching the process: for tests. */
-int cni_run(const struct cni_plugin *plugin, const struct world *world);
+int cni_run(const struct cni_plugin *plugin, const struct sys *sys);
 
 /* The line at level info that says what was asked for. The plugin that does the work logs it, once
  * its log is set up. */
@@ -71,9 +74,9 @@ void cni_log_invoked(const struct cni_call *call);
 /*
  * CNI_ARGS: "K=V;K=V". Calls `pair` for each with key and value, in their order; `=` may stand
  * inside a value, values may be empty, empty pairs are passed over. A pair without `=` and invalid
- * UTF-8: CNI_ENV.
+ * UTF-8: CNI_INVALID_ENVIRONMENT.
  */
 int cni_args(const char *args, void (*pair)(void *context, const char *key, const char *value),
-	void *context, struct err *e);
+	     void *context, struct err *e);
 
 #endif

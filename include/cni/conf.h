@@ -14,7 +14,7 @@ struct conf {
 /*
  * Parses and checks the call's input for the verb; fills in the call's conf, version and network.
  * What was found out before an error stays in *out, which is the caller's in any case (conf_free).
- * CNI_DECODE, CNI_CONFIG or CNI_INCOMPATIBLE.
+ * CNI_DECODING_FAILURE, CNI_INVALID_NETWORK_CONFIG or CNI_INCOMPATIBLE_VERSION.
  */
 int conf_read(const struct cni_verb *verb, struct cni_call *call, struct conf *out, struct err *e);
 

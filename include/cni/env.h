@@ -6,8 +6,9 @@
 
 /*
  * Fills in the call's command, container, netns, ifname, args and path ("" where absent). What the
- * verb needs (enum cni_needs) and is missing or invalid: CNI_ENV, naming all of it.
+ * verb needs (enum cni_requires) and is missing or invalid: CNI_INVALID_ENVIRONMENT, naming all of
+ * it.
  */
-int env_read(const struct world *w, unsigned needs, struct cni_call *call, struct err *e);
+int env_read(const struct sys *w, unsigned needs, struct cni_call *call, struct err *e);
 
 #endif

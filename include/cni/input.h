@@ -10,9 +10,10 @@
 #define INPUT_MOST (32UL * 1024 * 1024) /* bytes */
 
 /*
- * Reads to the end. More than INPUT_MOST bytes: CNI_DECODE; a read that fails: CNI_IO; no end
- * within the limit: CNI_AGAIN. *out is the caller's, not terminated, and not NULL.
+ * Reads to the end. More than INPUT_MOST bytes: CNI_DECODING_FAILURE; a read that fails:
+ * CNI_IO_FAILURE; no end within the deadline: CNI_TRY_AGAIN_LATER. *out is the caller's, not
+ * terminated, and not NULL.
  */
-int input_read(int fd, const struct limit *l, char **out, size_t *len, struct err *e);
+int read_stdin(int fd, const struct deadline *l, char **out, size_t *len, struct err *e);
 
 #endif

@@ -5,8 +5,8 @@
 /*
  * Descriptors 0 to 2 exist, no core dump and no other process of this user shows the
  * configuration's secrets, a reader that is gone is an error instead of a signal. Returns what
- * limit_listen returns.
+ * catch_signals returns.
  */
-int process_prepare(void);
+int harden_process(void);
 
 #endif

@@ -31,15 +31,16 @@ struct result {
  * the caller's.
  */
 int result_parse(const cJSON *object, enum cni_version v, enum cni_code code, struct result *out,
-	struct err *e);
+		 struct err *e);
 
 /* The JSON text of the result in version `v`, owned by the caller; NULL only without memory. Up to
  * 0.2.0 one address per family and no interfaces: what does not fit must have been refused before.
  */
 char *result_print(const struct result *r, enum cni_version v);
 
-/* More than one address of a family, where the version has room for one: CNI_CONFIG. */
-int result_fits(const struct result *r, enum cni_version v, struct err *e);
+/* More than one address of a family, where the version has room for one:
+ * CNI_INVALID_NETWORK_CONFIG. */
+int result_check_capacity(const struct result *r, enum cni_version v, struct err *e);
 
 /* Adds an address; -1 only without memory. */
 int result_add_ip(struct result *r, const struct result_ip *ip);

@@ -10,17 +10,17 @@
 struct grant {
 	struct ip *ips; /* owned; as recorded, with their prefix lengths */
 	size_t n;
-	struct text inserted; /* what this call has inserted, as far as it knows: for release */
+	struct strbuf inserted; /* what this call has inserted, as far as it knows: for release */
 };
 
 /*
- * Records all addresses of the claim or none. CNI_HELD where another attachment has one of them,
- * CNI_HOLDS_OTHER where this one has other addresses, CNI_AGAIN where the store failed or did not
- * come to rest. On failure too, out->inserted has to be released if it is not empty. grant_free in
- * any case.
+ * Records all addresses of the claim or none. CNI_ADDRESS_IN_USE where another attachment has one
+ * of them, CNI_ALLOCATION_MISMATCH where this one has other addresses, CNI_TRY_AGAIN_LATER where
+ * the store failed or did not come to rest. On failure too, out->inserted has to be released if it
+ * is not empty. grant_free in any case.
  */
-int claim_run(const struct store *s, const struct claim *c, struct log *log,
-	const struct limit *limit, struct grant *out, struct err *e);
+int reserve(const struct store *s, const struct reservation *c, struct log *log,
+	    const struct deadline *deadline, struct grant *out, struct err *e);
 
 void grant_free(struct grant *g);
 

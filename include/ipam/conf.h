@@ -22,8 +22,8 @@ struct ipam_conf {
 
 /*
  * Reads what the call's verb needs: DEL and GC take no notice of `ranges`, `routes` and `dns`. Of
- * unknown keys DEL only warns. CNI_UNSUPPORTED_FIELD for an unknown key, CNI_CONFIG for a wrong
- * value.
+ * unknown keys DEL only warns. CNI_UNSUPPORTED_FIELD for an unknown key, CNI_INVALID_NETWORK_CONFIG
+ * for a wrong value.
  */
 int ipam_conf_read(const struct cni_call *call, struct ipam_conf *out, struct err *e);
 void ipam_conf_free(struct ipam_conf *c);

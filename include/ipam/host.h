@@ -5,8 +5,8 @@
 #include "base/err.h"
 #include "base/world.h"
 
-struct host {
-	char node[256];
+struct node {
+	char name[256];
 	char host_id[33]; /* the machine id; "" where the node is configured */
 	char boot_id[37];
 	double uptime; /* seconds since boot */
@@ -14,11 +14,12 @@ struct host {
 
 /*
  * `node` is what the configuration says, NULL where it is silent: then the host name together with
- * the machine id counts. No machine id is CNI_CONFIG that asks for a node.
+ * the machine id counts. No machine id is CNI_INVALID_NETWORK_CONFIG that asks for a node.
  */
-int host_identity(const struct world *w, const char *node, struct host *out, struct err *e);
+int node_identity(const struct sys *w, const char *node, struct node *out, struct err *e);
 
-/* The boot id and the uptime; no boot id is CNI_IO, for a guess would free live addresses. */
-int host_boot(const struct world *w, struct host *out, struct err *e);
+/* The boot id and the uptime; no boot id is CNI_IO_FAILURE, for a guess would free live addresses.
+ */
+int node_boot(const struct sys *w, struct node *out, struct err *e);
 
 #endif

@@ -10,7 +10,7 @@
 /* What every verb needs first: the configuration, this host, the store. */
 struct ipam {
 	struct ipam_conf conf;
-	struct host host;
+	struct node node;
 	struct store store;
 };
 

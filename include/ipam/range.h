@@ -18,7 +18,8 @@ struct ranges {
 	size_t n;           /* 0: anything may be asked for */
 };
 
-/* Reads `ranges` (NULL: none) with host-local's defaults and refusals: CNI_CONFIG. */
+/* Reads `ranges` (NULL: none) with host-local's defaults and refusals: CNI_INVALID_NETWORK_CONFIG.
+ */
 int ranges_read(const cJSON *json, struct ranges *out, struct err *e);
 void ranges_free(struct ranges *r);
 

@@ -18,11 +18,11 @@ struct request {
 /*
  * Reads all sources in their order: runtimeConfig.ips, else the pod's annotation, else
  * args.cni.ips, else CNI_ARGS IP and GATEWAY with ipam.addresses. An address that cannot be given
- * out is CNI_CONFIG, as is more than one of a family up to 0.2.0. Asking for nothing is a request
- * with n 0.
+ * out is CNI_INVALID_NETWORK_CONFIG, as is more than one of a family up to 0.2.0. Asking for
+ * nothing is a request with n 0.
  */
 int request_read(const struct cni_call *call, const struct ipam_conf *conf, struct request *out,
-	struct err *e);
+		 struct err *e);
 void request_free(struct request *r);
 
 /* What the request says of an address, prefix lengths aside; NULL: nothing. */

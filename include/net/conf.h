@@ -17,9 +17,9 @@ struct net_conf {
 };
 
 /*
- * CNI_UNSUPPORTED_FIELD for a key that nobody knows (a warning on DEL), CNI_CONFIG for a value of
- * the wrong type and for a missing IPAM plugin. Of `ipam` only `type` and `timeout` are looked at:
- * the rest, and a timeout that is not valid, are the IPAM plugin's.
+ * CNI_UNSUPPORTED_FIELD for a key that nobody knows (a warning on DEL), CNI_INVALID_NETWORK_CONFIG
+ * for a value of the wrong type and for a missing IPAM plugin. Of `ipam` only `type` and `timeout`
+ * are looked at: the rest, and a timeout that is not valid, are the IPAM plugin's.
  */
 int net_conf_read(const struct cni_call *call, struct net_conf *out, struct err *e);
 

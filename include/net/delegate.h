@@ -14,22 +14,22 @@ struct delegate {
 	int64_t end;                 /* when its time and that second are over; 0: never started */
 };
 
-/* The executable of that name, found in CNI_PATH. NULL: the error is set, see find_delegate(). */
-struct delegate *delegate_make(
-	const struct cni_call *call, const char *type, double seconds, struct err *e);
+/* The executable of that name, found in CNI_PATH. NULL: the error is set, see delegate_find(). */
+struct delegate *delegate_make(const struct cni_call *call, const char *type, double seconds,
+			       struct err *e);
 
 /* Frees what delegate_make() made. */
 void delegate_free(void *delegate);
 
-/* Runs it with our stdin, environment and stderr, and judges it, see judge(). CNI_IO too where it
- * could not be started: then d->end is 0. */
-int delegate_run(struct delegate *d, struct verdict *out, struct err *e);
+/* Runs it with our stdin, environment and stderr, and judges it, see delegate_outcome().
+ * CNI_IO_FAILURE too where it could not be started: then d->end is 0. */
+int delegate_run(struct delegate *d, struct delegate_reply *out, struct err *e);
 
 /*
  * Runs it again with DEL, after an ADD of it that came to nothing. It gets what is left of its
  * time, a second at least, and nobody can cut that short. A failure is logged: there is nobody left
  * to tell.
  */
-void delegate_undo(const struct delegate *d, struct log *log);
+void delegate_rollback(const struct delegate *d, struct log *log);
 
 #endif

@@ -8,8 +8,9 @@
 /*
  * Searches the directories of CNI_PATH, in their order, for a regular executable file of the name
  * `type`. Empty entries are passed over: they never mean the working directory. *path is the
- * caller's. CNI_CONFIG: there is none, the name has a '/', or it is this very plugin.
+ * caller's. CNI_INVALID_NETWORK_CONFIG: there is none, the name has a '/', or it is this very
+ * plugin.
  */
-int find_delegate(const struct cni_call *call, const char *type, char **path, struct err *e);
+int delegate_find(const struct cni_call *call, const char *type, char **path, struct err *e);
 
 #endif

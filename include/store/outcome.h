@@ -7,14 +7,14 @@
 #include "store/store.h"
 
 /* STORE_DONE, or STORE_FAILED with the error. */
-int outcome_done(const struct attempt *at, struct err *e);
+int outcome_done(const struct query_result *at, struct err *e);
 
-/* For what inserts: a unique violation is an answer, STORE_TAKEN. From any other statement it could
- * only be a trigger's. */
-int outcome_insert(const struct attempt *at, struct err *e);
+/* For what inserts: a unique violation is an answer, STORE_CONFLICT. From any other statement it
+ * could only be a trigger's. */
+int outcome_insert(const struct query_result *at, struct err *e);
 
 /* A trigger or a rule may keep rows away without an error: STORE_FAILED. */
-int outcome_all_recorded(size_t recorded, const struct claim *c, struct err *e);
+int outcome_all_recorded(size_t recorded, const struct reservation *c, struct err *e);
 
 /* Every statement that writes says the server's client_min_messages in its last column. */
 bool outcome_hides_warnings(const struct rows *r);

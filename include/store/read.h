@@ -6,8 +6,8 @@
 #include "store/store.h"
 
 /* The rows of LOOK; the attempt's memory changes hands. A row that the schema does not allow is
- * CNI_AGAIN. */
-int read_holdings(struct attempt *at, struct holdings *out, struct err *e);
+ * CNI_TRY_AGAIN_LATER. */
+int read_allocations(struct query_result *at, struct allocations *out, struct err *e);
 
 /* TAKE and GC answer with rows of two kinds, which column 0 tells apart. */
 bool read_row_is(const struct rows *r, size_t row, const char *kind);
@@ -19,8 +19,8 @@ struct read_columns {
 };
 
 /* The rows of that kind (NULL: all); the attempt's memory changes hands. */
-int read_releases(struct attempt *at, const char *kind, struct read_columns c, struct releases *out,
-	struct err *e);
+int read_released(struct query_result *at, const char *kind, struct read_columns c,
+		  struct released_rows *out, struct err *e);
 
 void read_status(const struct rows *r, struct store_status *out);
 

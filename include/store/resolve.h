@@ -1,4 +1,4 @@
-/* Names of hosts to addresses, within a limit. */
+/* Names of hosts to addresses, within a deadline. */
 #ifndef STORE_RESOLVE_H
 #define STORE_RESOLVE_H
 
@@ -13,10 +13,10 @@ bool resolve_needed(const char *host);
 
 /*
  * Up to RESOLVE_MAX addresses of `host`, as text. Returns how many, or -1: the name is not known
- * (CNI_AGAIN), or the limit's time came first. getaddrinfo blocks and no poll reaches it, so a
- * child process asks.
+ * (CNI_TRY_AGAIN_LATER), or the deadline's time came first. getaddrinfo blocks and no poll reaches
+ * it, so a child process asks.
  */
-int resolve(const char *host, const struct limit *l, char out[RESOLVE_MAX][RESOLVE_TEXT],
-	struct err *e);
+int resolve(const char *host, const struct deadline *l, char out[RESOLVE_MAX][RESOLVE_TEXT],
+	    struct err *e);
 
 #endif

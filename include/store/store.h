@@ -19,7 +19,7 @@ struct attachment {
 };
 
 /* What an attachment asks for, and what is recorded with it. All borrowed. */
-struct claim {
+struct reservation {
 	struct attachment by;
 	const struct ip *ips; /* each with a prefix length, no host twice */
 	size_t n_ips;
@@ -28,36 +28,36 @@ struct claim {
 	const char *pod_namespace, *pod_name, *pod_uid; /* may be NULL */
 };
 
-/* One row, as LOOK judges it. The strings are owned by struct holdings. */
-struct holding {
+/* One row, as LOOK judges it. The strings are owned by struct allocations. */
+struct allocation {
 	const char *id;
 	struct ip ip;
 	const char *pod, *interface, *node, *since;
 	const char *pod_namespace, *pod_name; /* may be NULL */
-	bool here;                            /* recorded by this node */
+	bool same_node;                       /* recorded by this node */
 	bool this_boot;                       /* and with this boot's id */
-	bool earlier;                         /* of another boot id, and older than this boot */
-	bool mine;                            /* held by the attachment that asks */
+	bool previous_boot;                   /* of another boot id, and older than this boot */
+	bool own;                             /* held by the attachment that asks */
 };
 
-struct holdings {
-	struct holding *rows; /* owned */
+struct allocations {
+	struct allocation *rows; /* owned */
 	size_t n;
 	void *memory; /* owned: what the strings stand in */
 };
 
 /* One address that a statement has released. */
-struct release {
+struct released {
 	const char *ip, *pod, *interface, *boot_id; /* NULL where the statement does not say */
 };
 
-struct releases {
-	struct release *rows; /* owned */
+struct released_rows {
+	struct released *rows; /* owned */
 	size_t n;
 	void *memory;
 	bool hides_warnings; /* the server's client_min_messages is above warning */
 	/* GC: rows of another boot id that are younger than this boot, and one of them */
-	const char *twin_count, *twin_pod, *twin_interface;
+	const char *duplicate_node_count, *duplicate_node_pod, *duplicate_node_interface;
 };
 
 struct gc_request {
@@ -71,13 +71,13 @@ struct store_status {
 	int version, works_with; /* of the schema; -1: none is recorded */
 };
 
-enum { STORE_FAILED = -1, STORE_DONE = 0, STORE_TAKEN = 1 };
+enum { STORE_FAILED = -1, STORE_DONE = 0, STORE_CONFLICT = 1 };
 
 /*
  * Every function returns STORE_DONE only where the server said success without a warning and
- * nothing was cancelled; STORE_FAILED sets the error (CNI_AGAIN; CNI_CONFIG where libpq does not
- * accept the parameters). STORE_TAKEN is a unique violation: nothing was recorded, look who holds
- * it.
+ * nothing was cancelled; STORE_FAILED sets the error (CNI_TRY_AGAIN_LATER;
+ * CNI_INVALID_NETWORK_CONFIG where libpq does not accept the parameters). STORE_CONFLICT is a
+ * unique violation: nothing was recorded, look who holds it.
  *
  * `inserted` collects the rows that this process has inserted as far as it knows, also when the
  * function fails: what is to be released when the answer cannot be given. It is for `release` to
@@ -85,27 +85,30 @@ enum { STORE_FAILED = -1, STORE_DONE = 0, STORE_TAKEN = 1 };
  */
 struct store {
 	void *context;
-	int (*insert)(void *context, const struct claim *, const struct limit *,
-		struct text *inserted, struct err *);
+	int (*insert)(void *context, const struct reservation *, const struct deadline *,
+		      struct strbuf *inserted, struct err *);
 	/* Rows that hold one of the addresses or are held by the attachment. */
-	int (*look)(void *context, const struct claim *, const struct limit *, struct holdings *out,
-		struct err *);
+	int (*look)(void *context, const struct reservation *, const struct deadline *,
+		    struct allocations *out, struct err *);
 	/* Writes to the rows `held` ("1,2,3"), so that the commit waits for a standby; says how
 	 * many. */
-	int (*confirm)(void *context, const struct claim *, const char *held, const struct limit *,
-		struct text *inserted, size_t *confirmed, struct err *);
+	int (*confirm)(void *context, const struct reservation *, const char *held,
+		       const struct deadline *, struct strbuf *inserted, size_t *confirmed,
+		       struct err *);
 	/* Releases those of `stale` that are still of an earlier boot, and inserts, in one
 	 * statement. */
-	int (*take)(void *context, const struct claim *, const char *stale, const struct limit *,
-		struct text *inserted, struct releases *out, struct err *);
+	int (*take)(void *context, const struct reservation *, const char *stale,
+		    const struct deadline *, struct strbuf *inserted, struct released_rows *out,
+		    struct err *);
 	/* Releases what this process has inserted. */
 	int (*release)(void *context, const struct attachment *, const char *inserted,
-		const struct limit *, struct err *);
-	int (*del)(void *context, const struct attachment *, const struct limit *,
-		struct releases *out, struct err *);
-	int (*gc)(void *context, const struct gc_request *, const struct limit *,
-		struct releases *out, struct err *);
-	int (*status)(void *context, const struct limit *, struct store_status *out, struct err *);
+		       const struct deadline *, struct err *);
+	int (*del)(void *context, const struct attachment *, const struct deadline *,
+		   struct released_rows *out, struct err *);
+	int (*gc)(void *context, const struct gc_request *, const struct deadline *,
+		  struct released_rows *out, struct err *);
+	int (*status)(void *context, const struct deadline *, struct store_status *out,
+		      struct err *);
 	void (*close)(void *context);
 };
 
@@ -120,15 +123,15 @@ bool store_keyword(const char *key);
 
 /*
  * A store in PostgreSQL. `params` are borrowed until it is closed. Connects only when something is
- * asked. Hosts, addresses and ports that do not fit together are CNI_CONFIG. Clears the process's
- * environment, so that no inherited variable changes which database is used.
+ * asked. Hosts, addresses and ports that do not fit together are CNI_INVALID_NETWORK_CONFIG. Clears
+ * the process's environment, so that no inherited variable changes which database is used.
  */
 struct log;
-int store_open(
-	const struct param *params, size_t n, struct log *log, struct store *out, struct err *e);
+int store_open(const struct param *params, size_t n, struct log *log, struct store *out,
+	       struct err *e);
 
-void holdings_free(struct holdings *h);
-void releases_free(struct releases *r);
+void allocations_free(struct allocations *h);
+void released_rows_free(struct released_rows *r);
 
 /* The schema version that this build was written for: the number of its migration. */
 #define STORE_SCHEMA 1

@@ -8,12 +8,12 @@
 #include "store/store.h"
 
 /* One place where the database may be. All may be NULL: libpq's default. */
-struct target {
+struct db_host {
 	const char *host, *hostaddr, *port;
 };
 
-struct targets {
-	struct target *list; /* owned; at least one */
+struct db_hosts {
+	struct db_host *list; /* owned; at least one */
 	size_t n;
 	const char **keys,
 		**values; /* the other keywords, ending with NULL; owned, the strings are not */
@@ -23,8 +23,8 @@ struct targets {
 };
 
 /* Splits the lists of hosts and fills in the defaults (user cni, dbname ipam; with `service` none,
- * and its hosts count). CNI_CONFIG where the lists do not fit together. */
-int targets_of(const struct param *params, size_t n, struct targets *out, struct err *e);
-void targets_free(struct targets *t);
+ * and its hosts count). CNI_INVALID_NETWORK_CONFIG where the lists do not fit together. */
+int db_hosts_read(const struct param *params, size_t n, struct db_hosts *out, struct err *e);
+void db_hosts_free(struct db_hosts *t);
 
 #endif

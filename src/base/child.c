@@ -1,6 +1,6 @@
 /*
  * A child's stdin is a file in memory, its stdout a pipe. So there is one direction to wait for, no
- * SIGPIPE, and at most four descriptors above the usual three and the limit's.
+ * SIGPIPE, and at most four descriptors above the usual three and the deadline's.
  *
  * A child has ended when it is a zombie, not when its stdout is closed: it may close that early,
  * and what it has started may hold it open. Its group is killed before it is reaped, while nobody
@@ -40,7 +40,7 @@ struct running {
 	int output; /* the pipe's end that is ours */
 	size_t room;
 	size_t most;
-	struct limit limit;
+	struct deadline deadline;
 	struct child_outcome *out;
 };
 
@@ -48,7 +48,7 @@ struct running {
  * and later ones can be set to want it. */
 static int input_file(const char *input, size_t len)
 {
-	scoped_close int fd = memfd_create("stdin", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+	cleanup_close int fd = memfd_create("stdin", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
 
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("stdin", MFD_CLOEXEC);
@@ -61,7 +61,7 @@ static int input_file(const char *input, size_t len)
 			return -1;
 		done += n > 0 ? (size_t)n : 0;
 	}
-	return scope_take(&fd);
+	return steal_fd(&fd);
 }
 
 /*
@@ -121,18 +121,18 @@ static pid_t start_once(const struct child *c, int in, int out)
 
 static pid_t start_patiently(const struct child *c, int in, int out)
 {
-	struct limit busy = limit_in(BUSY_SECONDS);
+	struct deadline busy = deadline_in(BUSY_SECONDS);
 
-	busy.reader = c->watch->reader;
-	busy.told = c->watch->told;
+	busy.stdout_fd = c->watch->stdout_fd;
+	busy.signal_fd = c->watch->signal_fd;
 	for (;;) {
 		pid_t pid = start_once(c, in, out);
 
 		if (pid || errno != ETXTBSY)
 			return pid;
-		struct limit pause = limit_part(&busy, SLICE_SECONDS);
+		struct deadline pause = deadline_sub(&busy, SLICE_SECONDS);
 
-		if (limit_wait(&pause, -1, 0) == LIMIT_ABANDONED || limit_left(&busy) <= 0) {
+		if (deadline_wait(&pause, -1, 0) == WAIT_CANCELLED || deadline_left(&busy) <= 0) {
 			errno = ETXTBSY;
 			return 0;
 		}
@@ -142,22 +142,22 @@ static pid_t start_patiently(const struct child *c, int in, int out)
 static int start(const struct child *c, struct running *r, struct err *e)
 {
 	int ends[2];
-	scoped_close int in = input_file(c->input, c->input_len);
+	cleanup_close int in = input_file(c->input, c->input_len);
 
 	if (in < 0)
-		return err_set(
-			e, CNI_IO, "cannot keep the input of %s: %s", c->path, strerror(errno));
+		return err_set(e, CNI_IO_FAILURE, "cannot keep the input of %s: %s", c->path,
+			       strerror(errno));
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return err_set(
-			e, CNI_IO, "cannot make a pipe for %s: %s", c->path, strerror(errno));
-	scoped_close int ours = ends[0];
-	scoped_close int theirs = ends[1];
+		return err_set(e, CNI_IO_FAILURE, "cannot make a pipe for %s: %s", c->path,
+			       strerror(errno));
+	cleanup_close int ours = ends[0];
+	cleanup_close int theirs = ends[1];
 
 	signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would lose the exit status */
 	r->pid = start_patiently(c, in, theirs);
 	if (!r->pid)
-		return err_set(e, CNI_IO, "cannot run %s: %s", c->path, strerror(errno));
-	r->output = scope_take(&ours);
+		return err_set(e, CNI_IO_FAILURE, "cannot run %s: %s", c->path, strerror(errno));
+	r->output = steal_fd(&ours);
 	return 0;
 }
 
@@ -188,7 +188,7 @@ static bool take(struct running *r)
 		char *more = realloc(out->output, room);
 
 		if (!more) {
-			out->end = CHILD_FLOODED;
+			out->end = CHILD_OUTPUT_TOO_LONG;
 			return false;
 		}
 		out->output = more;
@@ -201,69 +201,69 @@ static bool take(struct running *r)
 	out->len += (size_t)n;
 	out->output[out->len] = '\0';
 	if (out->len > r->most)
-		out->end = CHILD_FLOODED;
-	return n > 0 && out->end != CHILD_FLOODED;
+		out->end = CHILD_OUTPUT_TOO_LONG;
+	return n > 0 && out->end != CHILD_OUTPUT_TOO_LONG;
 }
 
 /* Reads until the output's end, or the child's where somebody else holds the pipe open. */
-static enum limit_ready collect(struct running *r)
+static enum wait_result collect(struct running *r)
 {
 	bool gone = false;
 
 	for (;;) {
-		struct limit part = limit_part(&r->limit, gone ? 0 : SLICE_SECONDS);
-		enum limit_ready ready = limit_wait(&part, r->output, POLLIN);
+		struct deadline part = deadline_sub(&r->deadline, gone ? 0 : SLICE_SECONDS);
+		enum wait_result ready = deadline_wait(&part, r->output, POLLIN);
 
-		if (ready == LIMIT_READY && take(r))
+		if (ready == WAIT_READY && take(r))
 			continue;
-		if (ready != LIMIT_EXPIRED || gone)
-			return ready == LIMIT_ABANDONED ? ready : LIMIT_READY;
-		if (limit_left(&r->limit) <= 0)
-			return LIMIT_EXPIRED;
+		if (ready != WAIT_TIMEOUT || gone)
+			return ready == WAIT_CANCELLED ? ready : WAIT_READY;
+		if (deadline_left(&r->deadline) <= 0)
+			return WAIT_TIMEOUT;
 		gone = has_exited(r->pid);
 	}
 }
 
-static enum limit_ready wait_exit(const struct running *r, const struct limit *l)
+static enum wait_result wait_exit(const struct running *r, const struct deadline *l)
 {
 	while (!has_exited(r->pid)) {
-		struct limit part = limit_part(l, SLICE_SECONDS);
+		struct deadline part = deadline_sub(l, SLICE_SECONDS);
 
-		if (limit_wait(&part, r->exits, POLLIN) == LIMIT_ABANDONED)
-			return LIMIT_ABANDONED;
-		if (limit_left(l) <= 0)
-			return has_exited(r->pid) ? LIMIT_READY : LIMIT_EXPIRED;
+		if (deadline_wait(&part, r->exits, POLLIN) == WAIT_CANCELLED)
+			return WAIT_CANCELLED;
+		if (deadline_left(l) <= 0)
+			return has_exited(r->pid) ? WAIT_READY : WAIT_TIMEOUT;
 	}
-	return LIMIT_READY;
+	return WAIT_READY;
 }
 
 static void listen_to(struct running *r)
 {
 	struct child_outcome *out = r->out;
-	enum limit_ready ready = collect(r);
+	enum wait_result ready = collect(r);
 
-	if (out->end == CHILD_FLOODED)
+	if (out->end == CHILD_OUTPUT_TOO_LONG)
 		return;
-	if (ready == LIMIT_READY)
-		ready = wait_exit(r, &r->limit);
-	if (ready == LIMIT_EXPIRED)
-		out->end = CHILD_EXPIRED;
-	else if (ready == LIMIT_ABANDONED)
-		out->end = CHILD_ABANDONED;
+	if (ready == WAIT_READY)
+		ready = wait_exit(r, &r->deadline);
+	if (ready == WAIT_TIMEOUT)
+		out->end = CHILD_TIMED_OUT;
+	else if (ready == WAIT_CANCELLED)
+		out->end = CHILD_CANCELLED;
 }
 
 /* Ends the child and its group, and reaps it. */
 static void finish(const struct running *r)
 {
-	struct limit unwatched = limit_in(TERM_SECONDS);
+	struct deadline unwatched = deadline_in(TERM_SECONDS);
 	siginfo_t info = { 0 };
 
-	if (r->out->end == CHILD_ABANDONED) {
+	if (r->out->end == CHILD_CANCELLED) {
 		kill(-r->pid, SIGTERM);
 		wait_exit(r, &unwatched);
 	}
 	kill(-r->pid, SIGKILL);
-	unwatched = limit_in(REAP_SECONDS);
+	unwatched = deadline_in(REAP_SECONDS);
 	wait_exit(r, &unwatched);
 	waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG);
 	if (r->out->end == CHILD_EXITED) {
@@ -279,15 +279,15 @@ int child_run(const struct child *c, struct child_outcome *out, struct err *e)
 	*out = (struct child_outcome){ .end = CHILD_EXITED };
 	if (start(c, &r, e) < 0)
 		return -1;
-	scoped_close int output = r.output;
-	scoped_close int exits = exit_descriptor(r.pid);
+	cleanup_close int output = r.output;
+	cleanup_close int exits = exit_descriptor(r.pid);
 
 	(void)output;
 	r.exits = exits;
-	out->started = limit_now();
-	r.limit = limit_in(c->seconds);
-	r.limit.reader = c->watch->reader;
-	r.limit.told = c->watch->told;
+	out->started = monotonic_now();
+	r.deadline = deadline_in(c->seconds);
+	r.deadline.stdout_fd = c->watch->stdout_fd;
+	r.deadline.signal_fd = c->watch->signal_fd;
 	listen_to(&r);
 	finish(&r);
 	return 0;

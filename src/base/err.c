@@ -10,7 +10,7 @@
 
 #define NEWEST "1.1.0" /* the version of an error whose configuration's version is not known */
 
-void err_one_line(char *text)
+void sanitize_line(char *text)
 {
 	size_t left = strlen(text);
 	char *to = text;
@@ -43,7 +43,7 @@ static void format(char *buf, size_t size, const char *fmt, va_list args)
 {
 	if (vsnprintf(buf, size, fmt, args) >= (int)size)
 		utf8_whole(buf, size - 1);
-	err_one_line(buf);
+	sanitize_line(buf);
 }
 
 /* Puts `first`, `between` and `second` one after the other into a text of an error. */
@@ -97,16 +97,16 @@ int err_wrap(struct err *e, const char *fmt, ...)
 
 char *err_json(const struct err *e, const char *version)
 {
-	scoped_json cJSON *object = cJSON_CreateObject();
+	cleanup_json cJSON *object = cJSON_CreateObject();
 	char code[16];
 
 	/* A number of cJSON's is printed by the C library's floating point: pages in memory for
 	 * nothing. */
 	snprintf(code, sizeof(code), "%d", (int)e->code);
 	if (!cJSON_AddStringToObject(object, "cniVersion", version ? version : NEWEST) ||
-		!cJSON_AddRawToObject(object, "code", code) ||
-		!cJSON_AddStringToObject(object, "msg", e->msg) ||
-		!cJSON_AddStringToObject(object, "details", e->details))
+	    !cJSON_AddRawToObject(object, "code", code) ||
+	    !cJSON_AddStringToObject(object, "msg", e->msg) ||
+	    !cJSON_AddStringToObject(object, "details", e->details))
 		return NULL;
 	return cJSON_PrintUnformatted(object);
 }

@@ -18,17 +18,17 @@ static bool blank(char c)
 static int parse(const char *text, size_t len, bool open, cJSON **out, struct err *e)
 {
 	const char *end = text;
-	scoped_json cJSON *value = cJSON_ParseWithLengthOpts(text, len, &end, 0);
+	cleanup_json cJSON *value = cJSON_ParseWithLengthOpts(text, len, &end, 0);
 	size_t at = (size_t)(end - text);
 
 	if (!value) {
 		/* cJSON gives the last byte where it wanted one more. */
-		return json_refuse(text, len, open && at + 1 == len ? len : at, e);
+		return json_syntax_error(text, len, open && at + 1 == len ? len : at, e);
 	}
 	while (at < len && blank(text[at]))
 		at++;
 	if (at < len)
-		return json_refuse(text, len, at, e);
+		return json_syntax_error(text, len, at, e);
 	*out = value;
 	value = NULL;
 	return 0;
@@ -36,27 +36,27 @@ static int parse(const char *text, size_t len, bool open, cJSON **out, struct er
 
 int json_parse(const char *text, size_t len, cJSON **out, struct err *e)
 {
-	scoped_free char *copy = NULL;
-	struct json_seen seen;
+	cleanup_free char *copy = NULL;
+	struct json_facts seen;
 	size_t start = 0;
 
 	while (start < len && blank(text[start]))
 		start++;
 	if (start == len)
-		return json_refuse(text, len, len, e);
+		return json_syntax_error(text, len, len, e);
 	if (json_scan(text, len, &seen, e) < 0)
 		return -1;
 	if (!seen.has_nul)
 		return parse(text, len, seen.open, out, e);
 	copy = malloc(len);
 	if (!copy)
-		return err_set(e, CNI_IO, "out of memory");
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	memcpy(copy, text, len);
 	json_replace_nul(copy, len);
 	return parse(copy, len, seen.open, out, e);
 }
 
-const cJSON *json_find(const cJSON *object, const char *key)
+const cJSON *json_get_raw(const cJSON *object, const char *key)
 {
 	const cJSON *found = NULL;
 	const cJSON *child;
@@ -73,20 +73,21 @@ const cJSON *json_find(const cJSON *object, const char *key)
 
 const cJSON *json_get(const cJSON *object, const char *key)
 {
-	const cJSON *value = json_find(object, key);
+	const cJSON *value = json_get_raw(object, key);
 
 	return cJSON_IsNull(value) ? NULL : value;
 }
 
 const char *json_string(const cJSON *object, const char *key)
 {
-	return cJSON_GetStringValue(json_find(object, key));
+	return cJSON_GetStringValue(json_get_raw(object, key));
 }
 
 static bool may_be_secret(const char *key)
 {
-	static const char *const words[] = { "pas", "pwd", "secret", "token", "key", "cred",
-		"auth" };
+	static const char *const words[] = {
+		"pas", "pwd", "secret", "token", "key", "cred", "auth"
+	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		if (strcasestr(key, words[i]))
@@ -95,9 +96,9 @@ static bool may_be_secret(const char *key)
 	return false;
 }
 
-void json_show(const char *key, const cJSON *value, char *buf, size_t size)
+void json_redacted(const char *key, const cJSON *value, char *buf, size_t size)
 {
-	scoped_free char *text = NULL;
+	cleanup_free char *text = NULL;
 
 	if (may_be_secret(key)) {
 		snprintf(buf, size, "(not shown: it may be a secret)");
@@ -126,13 +127,13 @@ static int name_known(const struct json_keys *keys, struct err *e)
 	size_t len = 0;
 
 	for (const char *const *known = keys->known; *known && len < sizeof(list); known++)
-		len += (size_t)snprintf(
-			list + len, sizeof(list) - len, "%s%s", len ? ", " : "", *known);
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "",
+					*known);
 	return err_details(e, "remove the key or correct its spelling; known here: %s", list);
 }
 
 int json_check_keys(const cJSON *object, const struct json_keys *keys, const char *where,
-	struct log *lenient, struct err *e)
+		    struct log *lenient, struct err *e)
 {
 	const cJSON *child;
 	char value[256];
@@ -143,15 +144,15 @@ int json_check_keys(const cJSON *object, const struct json_keys *keys, const cha
 	{
 		if (is_known(keys, child->string))
 			continue;
-		json_show(child->string, child, value, sizeof(value));
+		json_redacted(child->string, child, value, sizeof(value));
 		if (!lenient) {
 			err_set(e, CNI_UNSUPPORTED_FIELD, "unsupported field \"%.100s\"%s%s: %s",
 				child->string, *where ? " in " : "", where, value);
 			return name_known(keys, e);
 		}
 		log_line(lenient, LOG_WARNING,
-			"unsupported field \"%.100s\"%s%s: %s; it is passed over", child->string,
-			*where ? " in " : "", where, value);
+			 "unsupported field \"%.100s\"%s%s: %s; it is passed over", child->string,
+			 *where ? " in " : "", where, value);
 	}
 	return 0;
 }

@@ -165,23 +165,24 @@ static void place(const char *text, size_t at, size_t *line, size_t *column)
 	}
 }
 
-int json_refuse(const char *text, size_t len, size_t at, struct err *e)
+int json_syntax_error(const char *text, size_t len, size_t at, struct err *e)
 {
 	size_t line, column;
 	size_t n;
 
 	if (at >= len)
-		return err_set(e, CNI_DECODE, "unexpected end of JSON input");
+		return err_set(e, CNI_DECODING_FAILURE, "unexpected end of JSON input");
 	place(text, at, &line, &column);
 	n = utf8_char(text + at, len - at);
 	if (n == 0 || utf8_control(text + at, n))
-		return err_set(e, CNI_DECODE, "invalid character 0x%02x at line %zu, column %zu",
-			(unsigned)(unsigned char)text[at], line, column);
-	return err_set(e, CNI_DECODE, "invalid character '%.*s' at line %zu, column %zu", (int)n,
-		text + at, line, column);
+		return err_set(e, CNI_DECODING_FAILURE,
+			       "invalid character 0x%02x at line %zu, column %zu",
+			       (unsigned)(unsigned char)text[at], line, column);
+	return err_set(e, CNI_DECODING_FAILURE, "invalid character '%.*s' at line %zu, column %zu",
+		       (int)n, text + at, line, column);
 }
 
-int json_scan(const char *text, size_t len, struct json_seen *seen, struct err *e)
+int json_scan(const char *text, size_t len, struct json_facts *seen, struct err *e)
 {
 	struct scan s = { .text = text, .len = len };
 
@@ -189,11 +190,11 @@ int json_scan(const char *text, size_t len, struct json_seen *seen, struct err *
 		if (scan_one(&s))
 			continue;
 		if (s.depth > CJSON_NESTING_LIMIT)
-			return err_set(
-				e, CNI_DECODE, "exceeded max depth of %d", CJSON_NESTING_LIMIT);
-		return json_refuse(text, len, s.at, e);
+			return err_set(e, CNI_DECODING_FAILURE, "exceeded max depth of %d",
+				       CJSON_NESTING_LIMIT);
+		return json_syntax_error(text, len, s.at, e);
 	}
-	*seen = (struct json_seen){ .has_nul = s.has_nul, .open = s.depth > 0 };
+	*seen = (struct json_facts){ .has_nul = s.has_nul, .open = s.depth > 0 };
 	return 0;
 }
 

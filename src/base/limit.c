@@ -16,7 +16,7 @@
 #define MILLISECOND INT64_C(1000000)
 #define LONGEST 1e8 /* seconds: far beyond any time-out, far from overflow */
 
-int64_t limit_now(void)
+int64_t monotonic_now(void)
 {
 	struct timespec now;
 
@@ -31,34 +31,34 @@ static int64_t nanoseconds(double seconds)
 	return (int64_t)((seconds < LONGEST ? seconds : LONGEST) * 1e9);
 }
 
-struct limit limit_in(double seconds)
+struct deadline deadline_in(double seconds)
 {
-	return (struct limit){
-		.end = limit_now() + nanoseconds(seconds), .reader = -1, .told = -1
-	};
+	return (struct deadline){ .end = monotonic_now() + nanoseconds(seconds),
+				  .stdout_fd = -1,
+				  .signal_fd = -1 };
 }
 
-struct limit limit_part(const struct limit *l, double seconds)
+struct deadline deadline_sub(const struct deadline *l, double seconds)
 {
-	struct limit part = *l;
-	int64_t end = limit_now() + nanoseconds(seconds);
+	struct deadline part = *l;
+	int64_t end = monotonic_now() + nanoseconds(seconds);
 
 	if (end < part.end)
 		part.end = end;
 	return part;
 }
 
-double limit_left(const struct limit *l)
+double deadline_left(const struct deadline *l)
 {
-	int64_t left = l->end - limit_now();
+	int64_t left = l->end - monotonic_now();
 
 	return left > 0 ? (double)left / 1e9 : 0;
 }
 
 /* poll's time-out: rounded up, so that a wait does not end just before its deadline. */
-static int milliseconds_left(const struct limit *l)
+static int milliseconds_left(const struct deadline *l)
 {
-	int64_t left = l->end - limit_now();
+	int64_t left = l->end - monotonic_now();
 
 	if (left <= 0)
 		return 0;
@@ -79,38 +79,38 @@ static int with_reader(int fd)
 	return fd;
 }
 
-/* One poll of at most `ms`. LIMIT_EXPIRED: nothing has happened. */
-static enum limit_ready look_at(const struct limit *l, int fd, short events, int ms)
+/* One poll of at most `ms`. WAIT_TIMEOUT: nothing has happened. */
+static enum wait_result look_at(const struct deadline *l, int fd, short events, int ms)
 {
 	struct pollfd fds[] = {
 		{ .fd = fd, .events = events },
-		{ .fd = with_reader(l->reader) },
-		{ .fd = l->told, .events = POLLIN },
+		{ .fd = with_reader(l->stdout_fd) },
+		{ .fd = l->signal_fd, .events = POLLIN },
 	};
 
 	if (poll(fds, sizeof(fds) / sizeof(fds[0]), ms) <= 0)
-		return LIMIT_EXPIRED;
+		return WAIT_TIMEOUT;
 	if (fds[0].revents)
-		return LIMIT_READY;
-	return fds[1].revents || fds[2].revents ? LIMIT_ABANDONED : LIMIT_EXPIRED;
+		return WAIT_READY;
+	return fds[1].revents || fds[2].revents ? WAIT_CANCELLED : WAIT_TIMEOUT;
 }
 
-enum limit_ready limit_wait(const struct limit *l, int fd, short events)
+enum wait_result deadline_wait(const struct deadline *l, int fd, short events)
 {
 	for (;;) {
 		int ms = milliseconds_left(l);
-		enum limit_ready r = look_at(l, fd, events, ms);
+		enum wait_result r = look_at(l, fd, events, ms);
 
-		if (r != LIMIT_EXPIRED || ms == 0)
+		if (r != WAIT_TIMEOUT || ms == 0)
 			return r;
 	}
 }
 
-enum limit_ready limit_look(const struct limit *l)
+enum wait_result deadline_check(const struct deadline *l)
 {
-	if (look_at(l, -1, 0, 0) == LIMIT_ABANDONED)
-		return LIMIT_ABANDONED;
-	return limit_now() < l->end ? LIMIT_READY : LIMIT_EXPIRED;
+	if (look_at(l, -1, 0, 0) == WAIT_CANCELLED)
+		return WAIT_CANCELLED;
+	return monotonic_now() < l->end ? WAIT_READY : WAIT_TIMEOUT;
 }
 
 /* Static because a signal handler gets no argument of ours. */
@@ -127,7 +127,7 @@ static void on_signal(int signal)
 	errno = saved;
 }
 
-int limit_listen(void)
+int catch_signals(void)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
@@ -164,12 +164,12 @@ static void on_alarm(int signal)
 	_exit(1);
 }
 
-void limit_last_resort(double seconds, int fd, const char *words)
+void arm_watchdog(double seconds, int fd, const char *words)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
 	struct itimerval when = {
 		.it_value = { .tv_sec = (time_t)seconds,
-			.tv_usec = (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6) }
+			      .tv_usec = (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6) }
 	};
 	sigset_t alarm;
 
@@ -187,12 +187,12 @@ void limit_last_resort(double seconds, int fd, const char *words)
 	setitimer(ITIMER_REAL, &when, NULL);
 }
 
-const char *limit_why(enum limit_ready r)
+const char *wait_reason(enum wait_result r)
 {
 	switch (r) {
-	case LIMIT_READY: return "ready";
-	case LIMIT_EXPIRED: return "the deadline has passed";
-	case LIMIT_ABANDONED: return "nobody waits for the answer any more";
+	case WAIT_READY: return "ready";
+	case WAIT_TIMEOUT: return "the deadline has passed";
+	case WAIT_CANCELLED: return "nobody waits for the answer any more";
 	}
 	return "unknown";
 }

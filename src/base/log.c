@@ -55,12 +55,12 @@ void log_open(struct log *l, const char *path)
 	l->file = open(path, flags, 0600);
 	if (l->file < 0)
 		log_line(l, LOG_WARNING, "cannot open the log file \"%s\": %s", path,
-			strerror(errno));
+			 strerror(errno));
 	if (!is_stdout(l->file))
 		return;
 	log_close(l);
 	log_line(l, LOG_WARNING, "the log file \"%s\" is stdout, where the answer goes: not used",
-		path);
+		 path);
 }
 
 static void set_date(struct log *l, time_t second)
@@ -86,7 +86,7 @@ static size_t stamp(struct log *l, char *to, size_t size, enum log_level level)
 	set_date(l, now.tv_sec);
 	zone = l->date + strlen(l->date) - 5;
 	n = snprintf(to, size, "%.*s.%09ld%.3s:%s [%s] ", (int)(zone - l->date), l->date,
-		now.tv_nsec, zone, zone + 3, names[level]);
+		     now.tv_nsec, zone, zone + 3, names[level]);
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -144,9 +144,9 @@ static size_t append(char line[LINE], size_t at, const char *text)
 
 static void put_err(struct log *l, const char *line, size_t len)
 {
-	struct limit moment = limit_in(PATIENCE);
+	struct deadline moment = deadline_in(PATIENCE);
 
-	if (l->err >= 0 && put_all(&moment, l->err, line, len) < 0)
+	if (l->err >= 0 && write_all(&moment, l->err, line, len) < 0)
 		l->err = -1;
 }
 

@@ -15,13 +15,13 @@ static ssize_t put_some(int fd, const char *text, size_t len)
 	return n < 0 && errno == ENOTSOCK ? write(fd, text, piece) : n;
 }
 
-int put_all(const struct limit *l, int fd, const char *text, size_t len)
+int write_all(const struct deadline *l, int fd, const char *text, size_t len)
 {
 	while (len > 0) {
 		ssize_t n;
 
 		/* The second question ends what a reader of one byte at a time would draw out. */
-		if (limit_wait(l, fd, POLLOUT) != LIMIT_READY || limit_left(l) <= 0) {
+		if (deadline_wait(l, fd, POLLOUT) != WAIT_READY || deadline_left(l) <= 0) {
 			errno = ETIMEDOUT;
 			return -1;
 		}

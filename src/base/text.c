@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static bool make_room(struct text *t, size_t more)
+static bool make_room(struct strbuf *t, size_t more)
 {
 	size_t room = t->room ? t->room : 128;
 	char *s;
@@ -23,7 +23,7 @@ static bool make_room(struct text *t, size_t more)
 	return true;
 }
 
-void text_add(struct text *t, const char *fmt, ...)
+void strbuf_addf(struct strbuf *t, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
@@ -41,18 +41,18 @@ void text_add(struct text *t, const char *fmt, ...)
 	t->len += (size_t)n;
 }
 
-void text_item(struct text *t, const char *separator, const char *item)
+void strbuf_join(struct strbuf *t, const char *separator, const char *item)
 {
-	text_add(t, "%s%s", t->len ? separator : "", item);
+	strbuf_addf(t, "%s%s", t->len ? separator : "", item);
 }
 
-const char *text_get(const struct text *t)
+const char *strbuf_str(const struct strbuf *t)
 {
 	return t->s ? t->s : "";
 }
 
-void text_free(struct text *t)
+void strbuf_free(struct strbuf *t)
 {
 	free(t->s);
-	*t = (struct text){ 0 };
+	*t = (struct strbuf){ 0 };
 }

@@ -8,11 +8,11 @@ struct lead {
 };
 
 static const struct lead leads[] = {
-	{ 0x00, 0x7f, 1, 0, 0 }, { 0xc2, 0xdf, 2, 0x80, 0xbf },
+	{ 0x00, 0x7f, 1, 0, 0 },       { 0xc2, 0xdf, 2, 0x80, 0xbf },
 	{ 0xe0, 0xe0, 3, 0xa0, 0xbf },                                /* no overlong forms */
 	{ 0xe1, 0xec, 3, 0x80, 0xbf }, { 0xed, 0xed, 3, 0x80, 0x9f }, /* no surrogates */
-	{ 0xee, 0xef, 3, 0x80, 0xbf }, { 0xf0, 0xf0, 4, 0x90, 0xbf }, { 0xf1, 0xf3, 4, 0x80, 0xbf },
-	{ 0xf4, 0xf4, 4, 0x80, 0x8f }, /* nothing above U+10FFFF */
+	{ 0xee, 0xef, 3, 0x80, 0xbf }, { 0xf0, 0xf0, 4, 0x90, 0xbf },
+	{ 0xf1, 0xf3, 4, 0x80, 0xbf }, { 0xf4, 0xf4, 4, 0x80, 0x8f }, /* nothing above U+10FFFF */
 };
 
 size_t utf8_char(const char *text, size_t left)
@@ -25,7 +25,7 @@ size_t utf8_char(const char *text, size_t left)
 	while (lead < leads + sizeof(leads) / sizeof(leads[0]) && u[0] > lead->last)
 		lead++;
 	if (lead == leads + sizeof(leads) / sizeof(leads[0]) || u[0] < lead->first ||
-		lead->len > left || u[1] < lead->low || u[1] > lead->high)
+	    lead->len > left || u[1] < lead->low || u[1] > lead->high)
 		return 0;
 	for (size_t i = 2; i < lead->len; i++) {
 		if (u[i] < 0x80 || u[i] > 0xbf)
@@ -50,7 +50,7 @@ size_t utf8_whole(char *text, size_t len)
 	while (start > 0 && len - start < 3 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
 		start--;
 	if (start > 0 && (unsigned char)text[start - 1] >= 0xc0 &&
-		utf8_char(text + start - 1, len - start + 1) == 0)
+	    utf8_char(text + start - 1, len - start + 1) == 0)
 		len = start - 1;
 	text[len] = '\0';
 	return len;

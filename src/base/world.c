@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-const char *world_env(const struct world *w, const char *name)
+const char *sys_env(const struct sys *w, const char *name)
 {
 	size_t len = strlen(name);
 

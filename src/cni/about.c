@@ -15,13 +15,13 @@ static const char *protocol_versions(char *buf, size_t size)
 
 	for (int v = 0; v < CNI_VERSIONS && len < size; v++)
 		len += (size_t)snprintf(buf + len, size - len, "%s%s", v ? ", " : "",
-			cni_version_text((enum cni_version)v));
+					cni_version_text((enum cni_version)v));
 	return buf;
 }
 
 char *about_versions(void)
 {
-	scoped_json cJSON *object = cJSON_CreateObject();
+	cleanup_json cJSON *object = cJSON_CreateObject();
 	cJSON *list;
 
 	if (!cJSON_AddStringToObject(object, "cniVersion", cni_version_text(CNI_NEWEST)))
@@ -38,9 +38,9 @@ char *about_versions(void)
 /* Returns the exit status. */
 static int say(int fd, const char *text)
 {
-	struct limit l = limit_in(PATIENCE);
+	struct deadline l = deadline_in(PATIENCE);
 
-	return put_all(&l, fd, text, strlen(text)) < 0;
+	return write_all(&l, fd, text, strlen(text)) < 0;
 }
 
 int about_plugin(const struct cni_plugin *plugin, int fd)
@@ -49,8 +49,8 @@ int about_plugin(const struct cni_plugin *plugin, int fd)
 	char line[512];
 
 	snprintf(line, sizeof(line), "%s %s: %s; CNI protocol versions supported: %s\n",
-		plugin->name, VERSION, plugin->about,
-		protocol_versions(versions, sizeof(versions)));
+		 plugin->name, VERSION, plugin->about,
+		 protocol_versions(versions, sizeof(versions)));
 	say(fd, line);
 	return 0;
 }
@@ -61,7 +61,7 @@ static int say_version(const struct cni_plugin *plugin, int fd)
 	char line[512];
 
 	snprintf(line, sizeof(line), "%s %s (%s build)\nCNI protocol versions supported: %s\n",
-		plugin->name, VERSION, BUILD_LINK, protocol_versions(versions, sizeof(versions)));
+		 plugin->name, VERSION, BUILD_LINK, protocol_versions(versions, sizeof(versions)));
 	return say(fd, line);
 }
 
@@ -104,7 +104,7 @@ int about_option(const struct cni_plugin *plugin, const char *option, int out, i
 	if (strcmp(option, "--help") == 0 || strcmp(option, "-h") == 0)
 		return say_help(plugin, out);
 	snprintf(line, sizeof(line), "%s: unknown argument \"%.200s\": see %s --help\n",
-		plugin->name, option, plugin->name);
+		 plugin->name, option, plugin->name);
 	say(err, line);
 	return 2;
 }

@@ -12,9 +12,9 @@
 #define GRACE 1.0 /* seconds for an answer when the time is over */
 
 /* What the verb's end leaves for printing; watchers that have ended the verb must not end this. */
-static struct limit time_to_print(const struct limit *l)
+static struct deadline time_to_print(const struct deadline *l)
 {
-	struct limit print = limit_in(GRACE);
+	struct deadline print = deadline_in(GRACE);
 
 	if (l->end > print.end)
 		print.end = l->end;
@@ -34,26 +34,26 @@ static int close_error(int fd)
  * arrived. */
 static int print(const struct cni_call *call, const char *text, const char *end)
 {
-	struct limit l = time_to_print(call->limit);
-	scoped_text struct text all = { 0 };
-	int out = call->world->out;
+	struct deadline l = time_to_print(call->deadline);
+	cleanup_strbuf struct strbuf all = { 0 };
+	int out = call->sys->out;
 
-	text_add(&all, "%s%s", text, end);
-	if (all.failed || put_all(&l, out, all.s, all.len) < 0 || close_error(out) < 0) {
+	strbuf_addf(&all, "%s%s", text, end);
+	if (all.failed || write_all(&l, out, all.s, all.len) < 0 || close_error(out) < 0) {
 		log_line(call->log, LOG_ERROR, "%s: cannot write the answer to stdout: %s",
-			call->command, strerror(errno));
+			 call->command, strerror(errno));
 		return -1;
 	}
 	return 0;
 }
 
-int answer_error(const struct cni_call *call, const struct err *e, const char *version)
+int send_error(const struct cni_call *call, const struct err *e, const char *version)
 {
-	scoped_free char *text = err_json(e, version);
+	cleanup_free char *text = err_json(e, version);
 
-	limit_last_resort(0, -1, NULL); /* two answers are none */
+	arm_watchdog(0, -1, NULL); /* two answers are none */
 	log_line(call->log, LOG_ERROR, "%s: %s%s%s", call->command, e->msg, *e->details ? "; " : "",
-		e->details);
+		 e->details);
 	if (text)
 		print(call, text, "\n");
 	return 1;
@@ -64,37 +64,37 @@ static int abandoned(const struct cni_call *call)
 {
 	struct err e;
 
-	if (limit_look(call->limit) != LIMIT_ABANDONED)
+	if (deadline_check(call->deadline) != WAIT_CANCELLED)
 		return 0;
-	err_set(&e, CNI_AGAIN, "%s", limit_why(LIMIT_ABANDONED));
-	answer_error(call, &e, cni_version_text(call->version));
+	err_set(&e, CNI_TRY_AGAIN_LATER, "%s", wait_reason(WAIT_CANCELLED));
+	send_error(call, &e, cni_version_text(call->version));
 	return -1;
 }
 
-static int print_or_undo(const struct cni_call *call, const struct cni_answer *answer)
+static int print_or_undo(const struct cni_call *call, const struct cni_reply *answer)
 {
 	if (!answer->json)
 		return 0;
-	if (answer->failed) {
+	if (answer->is_error) {
 		print(call, answer->json, ""); /* passed on byte for byte */
 		return 1;
 	}
 	if (abandoned(call) == 0 && print(call, answer->json, "\n") == 0)
 		return 0;
-	if (answer->undo)
-		answer->undo(answer->context, call->log);
+	if (answer->rollback)
+		answer->rollback(answer->context, call->log);
 	return 1;
 }
 
-int answer_print(const struct cni_call *call, struct cni_answer *answer)
+int send_reply(const struct cni_call *call, struct cni_reply *answer)
 {
 	int status;
 
-	limit_last_resort(0, -1, NULL); /* printing and undoing have ends of their own */
+	arm_watchdog(0, -1, NULL); /* printing and undoing have ends of their own */
 	status = print_or_undo(call, answer);
 
 	free(answer->json);
-	if (answer->drop)
-		answer->drop(answer->context);
+	if (answer->destroy)
+		answer->destroy(answer->context);
 	return status;
 }

@@ -21,25 +21,25 @@ static bool valid_utf8(const char *text)
 }
 
 int cni_args(const char *args, void (*pair)(void *context, const char *key, const char *value),
-	void *context, struct err *e)
+	     void *context, struct err *e)
 {
-	scoped_free char *copy = strdup(args);
+	cleanup_free char *copy = strdup(args);
 	char *rest = copy;
 	char *one;
 
 	if (!copy)
-		return err_set(e, CNI_IO, "out of memory");
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	if (!valid_utf8(args))
-		return err_set(e, CNI_ENV, "ARGS: CNI_ARGS is not valid UTF-8");
+		return err_set(e, CNI_INVALID_ENVIRONMENT, "ARGS: CNI_ARGS is not valid UTF-8");
 	while ((one = strsep(&rest, ";"))) {
 		char *equals = strchr(one, '=');
 
 		if (!*one)
 			continue;
 		if (!equals) {
-			err_set(e, CNI_ENV, "ARGS: invalid pair \"%.200s\"", one);
-			return err_details(
-				e, "CNI_ARGS is KEY=VALUE pairs separated by semicolons");
+			err_set(e, CNI_INVALID_ENVIRONMENT, "ARGS: invalid pair \"%.200s\"", one);
+			return err_details(e,
+					   "CNI_ARGS is KEY=VALUE pairs separated by semicolons");
 		}
 		*equals = '\0';
 		pair(context, one, equals + 1);

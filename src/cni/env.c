@@ -34,8 +34,9 @@ static const char *check_container(const char *value)
 static bool is_space(const char *c, size_t len)
 {
 	static const char *const spaces[] = { "\xc2\x85", "\u00a0", "\u1680", "\u2000", "\u2001",
-		"\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009",
-		"\u200a", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000" };
+					      "\u2002",   "\u2003", "\u2004", "\u2005", "\u2006",
+					      "\u2007",   "\u2008", "\u2009", "\u200a", "\u2028",
+					      "\u2029",   "\u202f", "\u205f", "\u3000" };
 
 	if (len == 1)
 		return strchr(" \t\n\v\f\r", *c);
@@ -71,17 +72,17 @@ static void add_invalid(struct err *e, const char *wrong, const struct variable 
 {
 	struct err before = *e;
 
-	err_set(e, CNI_ENV, "%s%s%s", before.msg, *before.msg ? "; " : "", wrong);
+	err_set(e, CNI_INVALID_ENVIRONMENT, "%s%s%s", before.msg, *before.msg ? "; " : "", wrong);
 	err_details(e, "%s%s%s is \"%.100s\" (%s)", before.details, *before.details ? "; " : "",
-		v->name, *v->value, v->rule);
+		    v->name, *v->value, v->rule);
 }
 
 /* Puts the values in place and collects what is missing, and what is invalid. */
-static void look(const struct world *w, const struct variable *vars, char *missing, size_t size,
-	struct err *invalid)
+static void look(const struct sys *w, const struct variable *vars, char *missing, size_t size,
+		 struct err *invalid)
 {
 	for (const struct variable *v = vars; v->name; v++) {
-		const char *value = world_env(w, v->name);
+		const char *value = sys_env(w, v->name);
 		const char *wrong;
 		size_t len = strlen(missing);
 
@@ -98,15 +99,15 @@ static void look(const struct world *w, const struct variable *vars, char *missi
 	}
 }
 
-int env_read(const struct world *w, unsigned needs, struct cni_call *call, struct err *e)
+int env_read(const struct sys *w, unsigned needs, struct cni_call *call, struct err *e)
 {
-	bool attachment = needs & CNI_NEEDS_ATTACHMENT;
+	bool attachment = needs & CNI_REQUIRES_ATTACHMENT;
 	const struct variable vars[] = {
 		{ "CNI_CONTAINERID", &call->container, attachment, check_container,
-			"a letter or digit, then letters, digits, _ . or -" },
-		{ "CNI_NETNS", &call->netns, needs & CNI_NEEDS_NETNS, NULL, NULL },
+		  "a letter or digit, then letters, digits, _ . or -" },
+		{ "CNI_NETNS", &call->netns, needs & CNI_REQUIRES_NETNS, NULL, NULL },
 		{ "CNI_IFNAME", &call->ifname, attachment, check_ifname,
-			"less than 16 characters, no / or : or whitespace" },
+		  "less than 16 characters, no / or : or whitespace" },
 		{ "CNI_ARGS", &call->args, false, NULL, NULL },
 		{ "CNI_PATH", &call->path, true, NULL, NULL },
 		{ 0 },
@@ -116,7 +117,7 @@ int env_read(const struct world *w, unsigned needs, struct cni_call *call, struc
 
 	look(w, vars, missing, sizeof(missing), &invalid);
 	if (*missing) {
-		err_set(e, CNI_ENV, "required env variables [%s] missing", missing);
+		err_set(e, CNI_INVALID_ENVIRONMENT, "required env variables [%s] missing", missing);
 		return invalid.code ? err_details(e, "%s: %s", invalid.msg, invalid.details) : -1;
 	}
 	if (!invalid.code)

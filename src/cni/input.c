@@ -28,52 +28,53 @@ static int more_room(char **buf, size_t *room, struct err *e)
 	char *grown = realloc(*buf, want);
 
 	if (!grown)
-		return err_set(e, CNI_IO, "error reading from stdin: out of memory");
+		return err_set(e, CNI_IO_FAILURE, "error reading from stdin: out of memory");
 	*buf = grown;
 	*room = want;
 	return 0;
 }
 
-static int no_end(enum limit_ready r, struct err *e)
+static int no_end(enum wait_result r, struct err *e)
 {
-	err_set(e, CNI_AGAIN, "error reading from stdin: %s", limit_why(r));
-	if (r == LIMIT_EXPIRED)
+	err_set(e, CNI_TRY_AGAIN_LATER, "error reading from stdin: %s", wait_reason(r));
+	if (r == WAIT_TIMEOUT)
 		err_details(e, "stdin did not end: close it after the network configuration");
 	return -1;
 }
 
 /* Reads once. 1: there may be more, 0: that was the end. */
-static int read_some(
-	int fd, const struct limit *l, char *to, size_t room, size_t *len, struct err *e)
+static int read_some(int fd, const struct deadline *l, char *to, size_t room, size_t *len,
+		     struct err *e)
 {
-	enum limit_ready r = limit_wait(l, fd, POLLIN);
+	enum wait_result r = deadline_wait(l, fd, POLLIN);
 	ssize_t n;
 
 	/* The second question ends what a writer of one byte at a time would draw out. */
-	if (r == LIMIT_READY && limit_left(l) <= 0)
-		r = LIMIT_EXPIRED;
-	if (r != LIMIT_READY)
+	if (r == WAIT_READY && deadline_left(l) <= 0)
+		r = WAIT_TIMEOUT;
+	if (r != WAIT_READY)
 		return no_end(r, e);
 	n = read(fd, to, room);
 	if (n < 0 && errno != EINTR && errno != EAGAIN)
-		return err_set(e, CNI_IO, "error reading from stdin: %s", strerror(errno));
+		return err_set(e, CNI_IO_FAILURE, "error reading from stdin: %s", strerror(errno));
 	if (n > 0)
 		*len += (size_t)n;
 	return n != 0;
 }
 
-int input_read(int fd, const struct limit *l, char **out, size_t *len, struct err *e)
+int read_stdin(int fd, const struct deadline *l, char **out, size_t *len, struct err *e)
 {
 	size_t room = first_room(fd);
-	scoped_free char *buf = malloc(room);
+	cleanup_free char *buf = malloc(room);
 	size_t have = 0;
 	int more = 1;
 
 	if (!buf)
-		return err_set(e, CNI_IO, "error reading from stdin: out of memory");
+		return err_set(e, CNI_IO_FAILURE, "error reading from stdin: out of memory");
 	while (more) {
 		if (have > INPUT_MOST)
-			return err_set(e, CNI_DECODE,
+			return err_set(
+				e, CNI_DECODING_FAILURE,
 				"error unmarshall network config: stdin is longer than %lu MiB",
 				INPUT_MOST >> 20);
 		if (have == room && more_room(&buf, &room, e) < 0)

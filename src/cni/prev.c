@@ -9,10 +9,10 @@ static int check_indexes(const struct result *r, struct err *e)
 
 	for (size_t i = 0; i < r->n_ips; i++) {
 		if (r->ips[i].interface >= n)
-			return err_set(e, CNI_CONFIG,
-				"the \"interface\" of ips[%zu] is an index into nothing "
-				"(interfaces: %d)",
-				i, n);
+			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+				       "the \"interface\" of ips[%zu] is an index into nothing "
+				       "(interfaces: %d)",
+				       i, n);
 	}
 	return 0;
 }
@@ -23,8 +23,9 @@ static int parse(const cJSON *prev, enum cni_version v, struct result *out, stru
 	const char *named = json_string(prev, "cniVersion");
 
 	if (named && *named && !cni_version_of(named, &v))
-		return err_set(e, CNI_CONFIG, "unsupported CNI result version \"%.100s\"", named);
-	if (result_parse(prev, v, CNI_CONFIG, out, e) < 0)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "unsupported CNI result version \"%.100s\"", named);
+	if (result_parse(prev, v, CNI_INVALID_NETWORK_CONFIG, out, e) < 0)
 		return -1;
 	if (check_indexes(out, e) < 0) {
 		result_free(out);

@@ -19,7 +19,7 @@ static void fill_closed(void)
 
 	for (int fd = 0; fd < 3; fd++) {
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) < 0 &&
-			open("/", O_RDONLY) < 0)
+		    open("/", O_RDONLY) < 0)
 			return;
 	}
 }
@@ -29,7 +29,7 @@ static void on_pipe(int signal)
 	(void)signal;
 }
 
-int process_prepare(void)
+int harden_process(void)
 {
 	/* Not SIG_IGN: a child would inherit that. */
 	struct sigaction pipe_gone = { .sa_handler = on_pipe, .sa_flags = SA_RESTART };
@@ -40,5 +40,5 @@ int process_prepare(void)
 	sigaction(SIGPIPE, &pipe_gone, NULL);
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
-	return limit_listen();
+	return catch_signals();
 }

@@ -14,7 +14,7 @@ int result_add_ip(struct result *r, const struct result_ip *ip)
 	return 0;
 }
 
-int result_fits(const struct result *r, enum cni_version v, struct err *e)
+int result_check_capacity(const struct result *r, enum cni_version v, struct err *e)
 {
 	size_t n[2] = { 0, 0 };
 
@@ -24,10 +24,11 @@ int result_fits(const struct result *r, enum cni_version v, struct err *e)
 		n[r->ips[i].address.family == 6]++;
 	if (n[0] <= 1 && n[1] <= 1)
 		return 0;
-	err_set(e, CNI_CONFIG, "protocol version %s has room for one IPv%d address, not for %zu",
+	err_set(e, CNI_INVALID_NETWORK_CONFIG,
+		"protocol version %s has room for one IPv%d address, not for %zu",
 		cni_version_text(v), n[0] > 1 ? 4 : 6, n[0] > 1 ? n[0] : n[1]);
-	return err_details(
-		e, "set \"cniVersion\" to 0.3.1 or later, or ask for one of each family");
+	return err_details(e,
+			   "set \"cniVersion\" to 0.3.1 or later, or ask for one of each family");
 }
 
 void result_free(struct result *r)

@@ -17,12 +17,12 @@ static int wrong_type(const struct parse *p, const char *key, const char *type)
 }
 
 /* ::ffff:a.b.c.d is how some write a.b.c.d; the reference library prints it as that. */
-static void unmap(struct ip *ip)
+static void unmap_ipv4(struct ip *ip)
 {
 	static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
 
 	if (ip->family != 6 || memcmp(ip->bytes, mapped, sizeof(mapped)) != 0 ||
-		(ip->prefix >= 0 && ip->prefix < 96))
+	    (ip->prefix >= 0 && ip->prefix < 96))
 		return;
 	memmove(ip->bytes, ip->bytes + sizeof(mapped), 4);
 	memset(ip->bytes + 4, 0, 12);
@@ -39,9 +39,9 @@ static int parse_cidr(const struct parse *p, const cJSON *object, const char *ke
 	if (!text)
 		return wrong_type(p, key, "a string with an address");
 	if (!ip_parse(text, out) || out->prefix < 0)
-		return err_set(
-			p->e, p->code, "invalid CIDR address in \"%s\": \"%.100s\"", key, text);
-	unmap(out);
+		return err_set(p->e, p->code, "invalid CIDR address in \"%s\": \"%.100s\"", key,
+			       text);
+	unmap_ipv4(out);
 	return 0;
 }
 
@@ -57,15 +57,15 @@ static int parse_host(const struct parse *p, const cJSON *object, const char *ke
 	if (!text)
 		return wrong_type(p, key, "a string with an address");
 	if (!ip_parse(text, out) || out->prefix >= 0)
-		return err_set(
-			p->e, p->code, "invalid IP address in \"%s\": \"%.100s\"", key, text);
-	unmap(out);
+		return err_set(p->e, p->code, "invalid IP address in \"%s\": \"%.100s\"", key,
+			       text);
+	unmap_ipv4(out);
 	return 0;
 }
 
 /* A list of a key, each item checked; NULL where there is none. */
 static int get_list(const struct parse *p, const cJSON *object, const char *key,
-	cJSON_bool (*is)(const cJSON *), const char *type, const cJSON **out)
+		    cJSON_bool (*is)(const cJSON *), const char *type, const cJSON **out)
 {
 	const cJSON *list = json_get(object, key);
 	const cJSON *item;
@@ -94,7 +94,7 @@ static int keep(const struct parse *p, const cJSON *value, cJSON **to)
 	if (!value || !value->child)
 		return 0;
 	*to = cJSON_Duplicate(value, 1);
-	return *to ? 0 : err_set(p->e, CNI_IO, "out of memory");
+	return *to ? 0 : err_set(p->e, CNI_IO_FAILURE, "out of memory");
 }
 
 static int parse_interfaces(const struct parse *p, const cJSON *object)
@@ -107,7 +107,7 @@ static int parse_interfaces(const struct parse *p, const cJSON *object)
 	cJSON_ArrayForEach(item, list)
 	{
 		if (check_string(p, item, "name") < 0 || check_string(p, item, "mac") < 0 ||
-			check_string(p, item, "sandbox") < 0)
+		    check_string(p, item, "sandbox") < 0)
 			return err_wrap(p->e, "interfaces");
 	}
 	return keep(p, list, &p->r->interfaces);
@@ -156,12 +156,12 @@ static int parse_routes(const struct parse *p, const cJSON *object)
 	cJSON_ArrayForEach(item, list)
 	{
 		if (parse_cidr(p, item, "dst", &ip) < 0 || parse_host(p, item, "gw", &ip) < 0 ||
-			check_route_numbers(p, item) < 0)
+		    check_route_numbers(p, item) < 0)
 			return err_wrap(p->e, "routes");
 		if (!p->r->routes)
 			p->r->routes = cJSON_CreateArray();
 		if (!add_copy(p->r->routes, item))
-			return err_set(p->e, CNI_IO, "out of memory");
+			return err_set(p->e, CNI_IO_FAILURE, "out of memory");
 	}
 	return 0;
 }
@@ -185,7 +185,7 @@ static int parse_dns(const struct parse *p, const cJSON *object)
 
 static int add(const struct parse *p, const struct result_ip *ip)
 {
-	return result_add_ip(p->r, ip) < 0 ? err_set(p->e, CNI_IO, "out of memory") : 0;
+	return result_add_ip(p->r, ip) < 0 ? err_set(p->e, CNI_IO_FAILURE, "out of memory") : 0;
 }
 
 /* What an index points to is for the reader of the result to judge (see result.h). */
@@ -214,8 +214,8 @@ static int parse_ips(const struct parse *p, const cJSON *object)
 	cJSON_ArrayForEach(item, list)
 	{
 		if (parse_cidr(p, item, "address", &ip.address) < 0 ||
-			parse_host(p, item, "gateway", &ip.gateway) < 0 ||
-			parse_index(p, item, &ip.interface) < 0)
+		    parse_host(p, item, "gateway", &ip.gateway) < 0 ||
+		    parse_index(p, item, &ip.interface) < 0)
 			return err_wrap(p->e, "ips");
 		if (add(p, &ip) < 0)
 			return -1;
@@ -234,11 +234,11 @@ static int parse_family(const struct parse *p, const cJSON *object, const char *
 	if (!cJSON_IsObject(item))
 		return wrong_type(p, key, "an object");
 	if (parse_cidr(p, item, "ip", &ip.address) < 0 ||
-		parse_host(p, item, "gateway", &ip.gateway) < 0 || parse_routes(p, item) < 0)
+	    parse_host(p, item, "gateway", &ip.gateway) < 0 || parse_routes(p, item) < 0)
 		return err_wrap(p->e, "%s", key);
 	if (ip.address.family != family)
 		return err_set(p->e, p->code, "%s: \"%.100s\" is not of that family", key,
-			json_string(item, "ip"));
+			       json_string(item, "ip"));
 	return add(p, &ip);
 }
 
@@ -250,7 +250,7 @@ static int check_version(const struct parse *p, const cJSON *object, enum cni_ve
 		return -1;
 	if (text && *text && strcmp(text, cni_version_text(v)) != 0)
 		return err_set(p->e, p->code, "\"cniVersion\" is \"%.100s\", not \"%s\"", text,
-			cni_version_text(v));
+			       cni_version_text(v));
 	return 0;
 }
 
@@ -269,7 +269,7 @@ static int parse(const struct parse *p, const cJSON *object, enum cni_version v)
 }
 
 int result_parse(const cJSON *object, enum cni_version v, enum cni_code code, struct result *out,
-	struct err *e)
+		 struct err *e)
 {
 	struct result r = { 0 };
 	struct parse p = { .r = &r, .code = code, .e = e };

@@ -48,14 +48,14 @@ static bool add_ips(cJSON *object, const struct result *r, enum cni_version v)
 
 		if (!add_item(list, item))
 			return false;
-		if (v < CNI_1_0_0 && !cJSON_AddStringToObject(
-					     item, "version", ip->address.family == 4 ? "4" : "6"))
+		if (v < CNI_1_0_0 &&
+		    !cJSON_AddStringToObject(item, "version", ip->address.family == 4 ? "4" : "6"))
 			return false;
 		if (ip->interface >= 0 &&
-			!cJSON_AddNumberToObject(item, "interface", ip->interface))
+		    !cJSON_AddNumberToObject(item, "interface", ip->interface))
 			return false;
 		if (!add_ip(item, "address", &ip->address) ||
-			!add_ip(item, "gateway", &ip->gateway))
+		    !add_ip(item, "gateway", &ip->gateway))
 			return false;
 	}
 	return true;
@@ -105,7 +105,7 @@ static bool add_family(cJSON *object, const char *key, const struct result *r, i
 
 char *result_print(const struct result *r, enum cni_version v)
 {
-	scoped_json cJSON *object = cJSON_CreateObject();
+	cleanup_json cJSON *object = cJSON_CreateObject();
 	bool done;
 
 	if (!cJSON_AddStringToObject(object, "cniVersion", cni_version_text(v)))

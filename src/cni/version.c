@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-static const char *const texts[CNI_VERSIONS] = { "0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0",
-	"1.0.0", "1.1.0" };
+static const char *const texts[CNI_VERSIONS] = { "0.1.0", "0.2.0", "0.3.0", "0.3.1",
+						 "0.4.0", "1.0.0", "1.1.0" };
 
 const char *cni_version_text(enum cni_version v)
 {

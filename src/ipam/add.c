@@ -11,7 +11,7 @@
 struct added {
 	struct ipam ipam;
 	struct request request;
-	struct claim claim;
+	struct reservation claim;
 	struct grant grant;
 	struct result result; /* routes and dns, then the addresses */
 	struct ip *ips;       /* owned: what the claim asks for */
@@ -36,21 +36,22 @@ static void drop(void *context)
 static void undo(void *context, struct log *log)
 {
 	struct added *a = context;
-	struct limit l = limit_in(IPAM_RELEASE_SECONDS);
-	const char *inserted = text_get(&a->grant.inserted);
+	struct deadline l = deadline_in(IPAM_RELEASE_SECONDS);
+	const char *inserted = strbuf_str(&a->grant.inserted);
 	struct err e = { 0 };
 
 	if (!inserted[0])
 		return;
 	if (a->ipam.store.release(a->ipam.store.context, &a->claim.by, inserted, &l, &e) ==
-		STORE_DONE)
-		log_line(log, LOG_INFO,
+	    STORE_DONE)
+		log_line(
+			log, LOG_INFO,
 			"successfully deleted the existing allocation for \"%s-%s\": ADD could not "
 			"be answered",
 			a->claim.by.pod, a->claim.by.interface);
 	else
 		log_line(log, LOG_WARNING, "what this ADD has recorded stays until DEL or GC: %s",
-			e.msg);
+			 e.msg);
 }
 
 static void note_pod(void *context, const char *key, const char *value)
@@ -66,12 +67,12 @@ static void note_pod(void *context, const char *key, const char *value)
 	}
 }
 
-static int nothing_asked_for(struct err *e)
+static int nothing_requested(struct err *e)
 {
-	err_set(e, CNI_CONFIG, "no address was asked for");
-	return err_details(e,
-		"ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability \"ips\"), "
-		"the pod annotation ipam-status-cni/ips, args.cni.ips, or ipam.addresses");
+	err_set(e, CNI_INVALID_NETWORK_CONFIG, "no address was asked for");
+	return err_details(
+		e, "ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability \"ips\"), "
+		   "the pod annotation ipam-status-cni/ips, args.cni.ips, or ipam.addresses");
 }
 
 /* Routes and dns change hands: from the configuration into the result. */
@@ -85,23 +86,23 @@ static int fill_claim(const struct cni_call *call, struct added *a, struct err *
 {
 	take_answers(a);
 	if (request_read(call, &a->ipam.conf, &a->request, e) < 0 ||
-		cni_args(call->args, note_pod, a, e) < 0)
+	    cni_args(call->args, note_pod, a, e) < 0)
 		return -1;
 	if (a->request.n == 0)
-		return nothing_asked_for(e);
+		return nothing_requested(e);
 	a->ips = calloc(a->request.n, sizeof(*a->ips));
 	if (!a->ips)
-		return err_set(e, CNI_IO, "out of memory");
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	for (size_t i = 0; i < a->request.n; i++)
 		a->ips[i] = a->request.ips[i].ip;
-	a->claim = (struct claim){ .by = ipam_attachment(call, &a->ipam),
-		.ips = a->ips,
-		.n_ips = a->request.n,
-		.boot_id = a->ipam.host.boot_id,
-		.uptime = a->ipam.host.uptime,
-		.pod_namespace = a->pod[0],
-		.pod_name = a->pod[1],
-		.pod_uid = a->pod[2] };
+	a->claim = (struct reservation){ .by = ipam_attachment(call, &a->ipam),
+					 .ips = a->ips,
+					 .n_ips = a->request.n,
+					 .boot_id = a->ipam.node.boot_id,
+					 .uptime = a->ipam.node.uptime,
+					 .pod_namespace = a->pod[0],
+					 .pod_name = a->pod[1],
+					 .pod_uid = a->pod[2] };
 	return 0;
 }
 
@@ -122,7 +123,7 @@ static char *answer(const struct cni_call *call, struct added *a, struct err *e)
 	if (room)
 		json = result_print(&a->result, call->version);
 	if (!json)
-		err_set(e, CNI_IO, "out of memory");
+		err_set(e, CNI_IO_FAILURE, "out of memory");
 	return json;
 }
 
@@ -132,28 +133,28 @@ static void log_recorded(const struct cni_call *call, const struct added *a)
 
 	for (size_t i = 0; a->grant.inserted.len && i < a->grant.n; i++)
 		log_line(call->log, LOG_INFO, "recorded %s for \"%s-%s\"",
-			ip_text(&a->grant.ips[i], true, text), call->container, call->ifname);
+			 ip_text(&a->grant.ips[i], true, text), call->container, call->ifname);
 }
 
-int ipam_add(const struct cni_call *call, struct cni_answer *out, struct err *e)
+int ipam_add(const struct cni_call *call, struct cni_reply *out, struct err *e)
 {
 	struct added *a = calloc(1, sizeof(*a));
 	char *json = NULL;
 
 	if (!a)
-		return err_set(e, CNI_IO, "out of memory");
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	if (ipam_open(call, IPAM_NEEDS_NODE | IPAM_NEEDS_BOOT, &a->ipam, e) < 0) {
 		free(a);
 		return -1;
 	}
 	if (fill_claim(call, a, e) < 0 ||
-		claim_run(&a->ipam.store, &a->claim, call->log, call->limit, &a->grant, e) < 0 ||
-		!(json = answer(call, a, e))) {
+	    reserve(&a->ipam.store, &a->claim, call->log, call->deadline, &a->grant, e) < 0 ||
+	    !(json = answer(call, a, e))) {
 		undo(a, call->log);
 		drop(a);
 		return -1;
 	}
 	log_recorded(call, a);
-	*out = (struct cni_answer){ .json = json, .undo = undo, .drop = drop, .context = a };
+	*out = (struct cni_reply){ .json = json, .rollback = undo, .destroy = drop, .context = a };
 	return 0;
 }

@@ -14,26 +14,28 @@ static bool in_result(const struct result *r, const struct ip *ip)
 	return false;
 }
 
-static bool is_mine(const struct holdings *held, const struct ip *ip)
+static bool is_mine(const struct allocations *held, const struct ip *ip)
 {
 	for (size_t i = 0; i < held->n; i++)
-		if (held->rows[i].mine && ip_same_host(&held->rows[i].ip, ip))
+		if (held->rows[i].own && ip_same_host(&held->rows[i].ip, ip))
 			return true;
 	return false;
 }
 
-static int compare_row(const struct holding *h, const struct result *prev,
-	const struct attachment *by, struct err *e)
+static int compare_row(const struct allocation *h, const struct result *prev,
+		       const struct attachment *by, struct err *e)
 {
 	bool expected = in_result(prev, &h->ip);
 	char text[IP_TEXT];
 
 	ip_text(&h->ip, false, text);
-	if (h->mine && !expected)
-		return err_set(e, CNI_DIFFERS, "\"%s\" (%s) holds %s, which is not in prevResult",
-			by->pod, by->interface, text);
-	if (!h->mine && expected)
-		return err_set(e, CNI_DIFFERS,
+	if (h->own && !expected)
+		return err_set(e, CNI_CHECK_FAILED,
+			       "\"%s\" (%s) holds %s, which is not in prevResult", by->pod,
+			       by->interface, text);
+	if (!h->own && expected)
+		return err_set(
+			e, CNI_CHECK_FAILED,
 			"address %s of prevResult is held by \"%s\" (%s) on node \"%s\" since %s",
 			text, h->pod, h->interface, h->node, h->since);
 	return 0;
@@ -41,18 +43,18 @@ static int compare_row(const struct holding *h, const struct result *prev,
 
 static int holds_none(const struct result *prev, const struct attachment *by, struct err *e)
 {
-	scoped_text struct text all = { 0 };
+	cleanup_strbuf struct strbuf all = { 0 };
 	char text[IP_TEXT];
 
 	for (size_t i = 0; i < prev->n_ips; i++)
-		text_item(&all, ", ", ip_text(&prev->ips[i].address, false, text));
-	return err_set(e, CNI_DIFFERS,
-		"\"%s\" (%s) holds no address of prevResult in network \"%s\": %s", by->pod,
-		by->interface, by->network, all.len ? text_get(&all) : "there is none");
+		strbuf_join(&all, ", ", ip_text(&prev->ips[i].address, false, text));
+	return err_set(e, CNI_CHECK_FAILED,
+		       "\"%s\" (%s) holds no address of prevResult in network \"%s\": %s", by->pod,
+		       by->interface, by->network, all.len ? strbuf_str(&all) : "there is none");
 }
 
-int check_compare(const struct holdings *held, const struct result *prev,
-	const struct request *asked, const struct attachment *by, struct err *e)
+int check_compare(const struct allocations *held, const struct result *prev,
+		  const struct request *asked, const struct attachment *by, struct err *e)
 {
 	bool any = false;
 	char text[IP_TEXT];
@@ -60,13 +62,13 @@ int check_compare(const struct holdings *held, const struct result *prev,
 	for (size_t i = 0; i < held->n; i++) {
 		if (compare_row(&held->rows[i], prev, by, e) < 0)
 			return -1;
-		any |= held->rows[i].mine;
+		any |= held->rows[i].own;
 	}
 	for (size_t i = 0; i < asked->n; i++)
 		if (!is_mine(held, &asked->ips[i].ip))
-			return err_set(e, CNI_DIFFERS,
-				"\"%s\" (%s) asks for %s, but does not hold it", by->pod,
-				by->interface, ip_text(&asked->ips[i].ip, false, text));
+			return err_set(e, CNI_CHECK_FAILED,
+				       "\"%s\" (%s) asks for %s, but does not hold it", by->pod,
+				       by->interface, ip_text(&asked->ips[i].ip, false, text));
 	return any ? 0 : holds_none(prev, by, e);
 }
 
@@ -86,27 +88,27 @@ static struct ip *all_ips(const struct result *prev, const struct request *asked
 }
 
 static int look_and_compare(const struct cni_call *call, const struct ipam *i,
-	const struct result *prev, const struct request *asked, struct err *e)
+			    const struct result *prev, const struct request *asked, struct err *e)
 {
-	struct claim c = {
-		.by = ipam_attachment(call, i), .boot_id = i->host.boot_id, .uptime = i->host.uptime
-	};
-	struct holdings held = { 0 };
+	struct reservation c = { .by = ipam_attachment(call, i),
+				 .boot_id = i->node.boot_id,
+				 .uptime = i->node.uptime };
+	struct allocations held = { 0 };
 	int rc;
 
-	scoped_free struct ip *ips = all_ips(prev, asked, &c.n_ips);
+	cleanup_free struct ip *ips = all_ips(prev, asked, &c.n_ips);
 	if (!ips)
-		return err_set(e, CNI_IO, "out of memory");
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	c.ips = ips;
-	rc = i->store.look(i->store.context, &c, call->limit, &held, e);
+	rc = i->store.look(i->store.context, &c, call->deadline, &held, e);
 	if (rc == STORE_DONE)
 		rc = check_compare(&held, prev, asked, &c.by, e);
-	holdings_free(&held);
+	allocations_free(&held);
 	return rc;
 }
 
-static int check_request(
-	const struct cni_call *call, const struct ipam *i, const struct result *prev, struct err *e)
+static int check_request(const struct cni_call *call, const struct ipam *i,
+			 const struct result *prev, struct err *e)
 {
 	struct request asked = { 0 };
 	int rc;
@@ -118,7 +120,7 @@ static int check_request(
 	return rc;
 }
 
-int ipam_check(const struct cni_call *call, struct cni_answer *out, struct err *e)
+int ipam_check(const struct cni_call *call, struct cni_reply *out, struct err *e)
 {
 	struct ipam i;
 	struct result prev = { 0 };
@@ -129,7 +131,8 @@ int ipam_check(const struct cni_call *call, struct cni_answer *out, struct err *
 		return -1;
 	rc = prev_result(call, &prev, e);
 	if (rc == 0)
-		rc = err_set(e, CNI_CONFIG, "CHECK needs prevResult, the result of ADD");
+		rc = err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			     "CHECK needs prevResult, the result of ADD");
 	else if (rc > 0)
 		rc = check_request(call, &i, &prev, e);
 	result_free(&prev);

@@ -9,16 +9,17 @@
 #include "base/json.h"
 #include "base/scope.h"
 
-static const char *const own_keys[] = { "type", "addresses", "routes", "dns", "ranges", "node",
-	"gcGracePeriod", "timeout", "logLevel", "logFile", NULL };
+static const char *const own_keys[] = { "type", "addresses",     "routes",  "dns",      "ranges",
+					"node", "gcGracePeriod", "timeout", "logLevel", "logFile",
+					NULL };
 static const char *const address_keys[] = { "address", "gateway", NULL };
 static const char *const range_keys[] = { "subnet", "rangeStart", "rangeEnd", "gateway", NULL };
-static const char *const route_keys[] = { "dst", "gw", "mtu", "advmss", "priority", "table",
-	"scope", NULL };
+static const char *const route_keys[] = { "dst",      "gw",    "mtu",   "advmss",
+					  "priority", "table", "scope", NULL };
 static const char *const dns_keys[] = { "nameservers", "domain", "search", "options", NULL };
 
 static int check_list(const cJSON *list, const char *const *known, const char *where,
-	struct log *lenient, struct err *e)
+		      struct log *lenient, struct err *e)
 {
 	const struct json_keys keys = { known, NULL };
 	const cJSON *item;
@@ -38,11 +39,11 @@ static int check_keys(const cJSON *ipam, struct log *lenient, struct err *e)
 	const struct json_keys keys = { own_keys, store_keyword }, dns = { dns_keys, NULL };
 
 	if (json_check_keys(ipam, &keys, "ipam", lenient, e) < 0 ||
-		json_check_keys(json_get(ipam, "dns"), &dns, "ipam.dns", lenient, e) < 0)
+	    json_check_keys(json_get(ipam, "dns"), &dns, "ipam.dns", lenient, e) < 0)
 		return -1;
 	if (check_list(json_get(ipam, "addresses"), address_keys, "ipam.addresses", lenient, e) <
-			0 ||
-		check_list(json_get(ipam, "ranges"), range_keys, "ipam.ranges", lenient, e) < 0)
+		    0 ||
+	    check_list(json_get(ipam, "ranges"), range_keys, "ipam.ranges", lenient, e) < 0)
 		return -1;
 	return check_list(json_get(ipam, "routes"), route_keys, "ipam.routes", lenient, e);
 }
@@ -73,11 +74,14 @@ static int check_passfile(const char *path, struct err *e)
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		return err_set(e, CNI_CONFIG, "ipam.passfile %s: %s", path, strerror(errno));
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.passfile %s: %s", path,
+			       strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return err_set(e, CNI_CONFIG, "ipam.passfile %s is not a plain file", path);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam.passfile %s is not a plain file", path);
 	if (st.st_mode & (S_IRWXG | S_IRWXO))
-		return err_set(e, CNI_CONFIG,
+		return err_set(
+			e, CNI_INVALID_NETWORK_CONFIG,
 			"ipam.passfile %s can be read by others: make it its owner's alone (chmod "
 			"600)",
 			path);
@@ -103,11 +107,12 @@ static char *param_text(const cJSON *value, struct err *e)
 		snprintf(number, sizeof(number), "%lld", (long long)value->valuedouble);
 		text = strdup(number);
 	} else {
-		err_set(e, CNI_CONFIG, "ipam.%s must be a string or a whole number", value->string);
+		err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.%s must be a string or a whole number",
+			value->string);
 		return NULL;
 	}
 	if (!text)
-		err_set(e, CNI_IO, "out of memory");
+		err_set(e, CNI_IO_FAILURE, "out of memory");
 	return text;
 }
 
@@ -117,7 +122,7 @@ static bool is_conninfo(const char *key, const char *text)
 {
 	return (strstr(text, "://") || strstr(text, "password=")) &&
 	       (strcmp(key, "host") == 0 || strcmp(key, "hostaddr") == 0 ||
-		       strcmp(key, "dbname") == 0);
+		strcmp(key, "dbname") == 0);
 }
 
 /* Of a repeated key the last counts. So there is one for each of libpq's keywords at most. */
@@ -143,12 +148,14 @@ static int add_param(const cJSON *value, struct ipam_conf *c, struct err *e)
 	if (!text[0]) /* as in libpq: the default */
 		return 0;
 	if (is_conninfo(value->string, text))
-		return err_set(e, CNI_CONFIG,
+		return err_set(
+			e, CNI_INVALID_NETWORK_CONFIG,
 			"ipam.%s is a connection string: give host, port, user, password and "
 			"dbname a key each",
 			value->string);
 	if (strcmp(value->string, "port") == 0 && !port_is_valid(text))
-		return err_set(e, CNI_CONFIG,
+		return err_set(
+			e, CNI_INVALID_NETWORK_CONFIG,
 			"ipam.port must be 1 to 65535, or one such number for each host, separated "
 			"by commas");
 	return strcmp(value->string, "passfile") == 0 ? check_passfile(text, e) : 0;
@@ -160,7 +167,7 @@ static int read_params(const cJSON *ipam, struct ipam_conf *c, struct err *e)
 
 	c->params = calloc((size_t)cJSON_GetArraySize(ipam) + 1, sizeof(*c->params));
 	if (!c->params)
-		return err_set(e, CNI_IO, "out of memory");
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	cJSON_ArrayForEach(value, ipam)
 	{
 		if (store_keyword(value->string) && add_param(value, c, e) < 0)
@@ -179,13 +186,14 @@ static int read_string(const cJSON *ipam, const char *key, const char **out, str
 	if (!value)
 		return 0;
 	if (!cJSON_IsString(value) || !value->valuestring[0])
-		return err_set(e, CNI_CONFIG, "ipam.%s must be a string that is not empty", key);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam.%s must be a string that is not empty", key);
 	*out = value->valuestring;
 	return 0;
 }
 
-static int read_seconds(
-	const cJSON *ipam, const char *key, bool zero, double most, double *out, struct err *e)
+static int read_seconds(const cJSON *ipam, const char *key, bool zero, double most, double *out,
+			struct err *e)
 {
 	const cJSON *value = json_get(ipam, key);
 
@@ -193,11 +201,11 @@ static int read_seconds(
 	if (!value)
 		return 0;
 	if (!cJSON_IsNumber(value) ||
-		!(value->valuedouble > 0 || (zero && value->valuedouble == 0)) ||
-		value->valuedouble > most)
-		return err_set(e, CNI_CONFIG,
-			"ipam.%s must be a number of seconds, %s and up to %.0f", key,
-			zero ? "0 or more" : "above 0", most);
+	    !(value->valuedouble > 0 || (zero && value->valuedouble == 0)) ||
+	    value->valuedouble > most)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam.%s must be a number of seconds, %s and up to %.0f", key,
+			       zero ? "0 or more" : "above 0", most);
 	*out = value->valuedouble;
 	return 0;
 }
@@ -208,16 +216,18 @@ static int read_own(const cJSON *ipam, struct ipam_conf *c, struct err *e)
 	int known;
 
 	if (read_string(ipam, "node", &c->node, e) < 0 ||
-		read_string(ipam, "logFile", &c->log_file, e) < 0 ||
-		read_string(ipam, "logLevel", &level, e) < 0)
+	    read_string(ipam, "logFile", &c->log_file, e) < 0 ||
+	    read_string(ipam, "logLevel", &level, e) < 0)
 		return -1;
 	known = level ? log_level_of(level) : LOG_INFO;
 	if (known < 0)
-		return err_set(e, CNI_CONFIG,
-			"ipam.logLevel must be error, warning, info or debug, not \"%s\"", level);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam.logLevel must be error, warning, info or debug, not \"%s\"",
+			       level);
 	c->log_level = (enum log_level)known;
 	if (c->node && strlen(c->node) > 255)
-		return err_set(e, CNI_CONFIG, "ipam.node must not be longer than 255 bytes");
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam.node must not be longer than 255 bytes");
 	if (read_seconds(ipam, "timeout", false, 3600, &c->timeout, e) < 0)
 		return -1;
 	return read_seconds(ipam, "gcGracePeriod", true, 1e9, &c->grace, e);
@@ -236,12 +246,12 @@ static bool add_copy(cJSON *object, const char *key, const cJSON *value)
 /* Routes and dns, which the result checks, as whoever reads the answer would. */
 static int read_answers(const cJSON *ipam, struct ipam_conf *c, struct err *e)
 {
-	scoped_json cJSON *object = cJSON_CreateObject();
+	cleanup_json cJSON *object = cJSON_CreateObject();
 
 	if (!object || !add_copy(object, "routes", json_get(ipam, "routes")) ||
-		!add_copy(object, "dns", json_get(ipam, "dns")))
-		return err_set(e, CNI_IO, "out of memory");
-	if (result_parse(object, CNI_NEWEST, CNI_CONFIG, &c->answers, e) < 0)
+	    !add_copy(object, "dns", json_get(ipam, "dns")))
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
+	if (result_parse(object, CNI_NEWEST, CNI_INVALID_NETWORK_CONFIG, &c->answers, e) < 0)
 		return err_wrap(e, "ipam");
 	return 0;
 }
@@ -262,11 +272,12 @@ int ipam_conf_read(const struct cni_call *call, struct ipam_conf *out, struct er
 	struct ipam_conf c = { 0 };
 
 	if (!cJSON_IsObject(ipam))
-		return err_set(e, CNI_CONFIG, "the configuration needs an \"ipam\" object");
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "the configuration needs an \"ipam\" object");
 	if (check_keys(ipam, del ? call->log : NULL, e) < 0)
 		return -1;
 	if (read_own(ipam, &c, e) < 0 || read_params(ipam, &c, e) < 0 ||
-		(!del && !gc && read_request(ipam, &c, e) < 0)) {
+	    (!del && !gc && read_request(ipam, &c, e) < 0)) {
 		ipam_conf_free(&c);
 		return -1;
 	}

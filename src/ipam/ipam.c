@@ -17,30 +17,30 @@ static double reserve(double timeout)
 static void arm_last_resort(const struct cni_call *call, double seconds)
 {
 	bool status = strcmp(call->command, "STATUS") == 0;
-	double gone = (double)(limit_now() - call->started) / 1e9;
+	double gone = (double)(monotonic_now() - call->started) / 1e9;
 	struct err e;
 
-	err_set(&e, status ? CNI_NOT_READY : CNI_AGAIN,
-		"%s, and the database's library does not come back", limit_why(LIMIT_EXPIRED));
-	scoped_free char *json = err_json(&e, cni_version_text(call->version));
+	err_set(&e, status ? CNI_PLUGIN_NOT_AVAILABLE : CNI_TRY_AGAIN_LATER,
+		"%s, and the database's library does not come back", wait_reason(WAIT_TIMEOUT));
+	cleanup_free char *json = err_json(&e, cni_version_text(call->version));
 	if (json)
-		limit_last_resort(seconds - gone + LAST_RESORT, call->world->out, json);
+		arm_watchdog(seconds - gone + LAST_RESORT, call->sys->out, json);
 }
 
 static void set_deadline(const struct cni_call *call, double timeout)
 {
-	double standard = (double)(call->limit->end - call->started) / 1e9;
+	double standard = (double)(call->deadline->end - call->started) / 1e9;
 	double seconds = timeout > 0 ? timeout : standard;
 
-	call->limit->end = call->started + (int64_t)((seconds - reserve(seconds)) * 1e9);
+	call->deadline->end = call->started + (int64_t)((seconds - reserve(seconds)) * 1e9);
 	arm_last_resort(call, seconds);
 }
 
 static int read_host(const struct cni_call *call, unsigned needs, struct ipam *i, struct err *e)
 {
-	if ((needs & IPAM_NEEDS_NODE) && host_identity(call->world, i->conf.node, &i->host, e) < 0)
+	if ((needs & IPAM_NEEDS_NODE) && node_identity(call->sys, i->conf.node, &i->node, e) < 0)
 		return -1;
-	return needs & IPAM_NEEDS_BOOT ? host_boot(call->world, &i->host, e) : 0;
+	return needs & IPAM_NEEDS_BOOT ? node_boot(call->sys, &i->node, e) : 0;
 }
 
 int ipam_open(const struct cni_call *call, unsigned needs, struct ipam *out, struct err *e)
@@ -55,7 +55,7 @@ int ipam_open(const struct cni_call *call, unsigned needs, struct ipam *out, str
 		log_open(call->log, i.conf.log_file);
 	cni_log_invoked(call);
 	if (read_host(call, needs, &i, e) < 0 ||
-		store_open(i.conf.params, i.conf.n_params, call->log, &i.store, e) < 0) {
+	    store_open(i.conf.params, i.conf.n_params, call->log, &i.store, e) < 0) {
 		ipam_conf_free(&i.conf);
 		return -1;
 	}
@@ -72,8 +72,8 @@ void ipam_close(struct ipam *i)
 struct attachment ipam_attachment(const struct cni_call *call, const struct ipam *i)
 {
 	return (struct attachment){ .network = call->network,
-		.node = i->host.node,
-		.host_id = i->host.host_id,
-		.pod = call->container,
-		.interface = call->ifname };
+				    .node = i->node.name,
+				    .host_id = i->node.host_id,
+				    .pod = call->container,
+				    .interface = call->ifname };
 }

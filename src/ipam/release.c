@@ -7,74 +7,76 @@
 static void log_release(struct log *log, const char *pod, const char *interface, const char *ip)
 {
 	log_line(log, LOG_INFO, "successfully deleted the existing allocation for \"%s-%s\": %s",
-		pod, interface, ip);
+		 pod, interface, ip);
 }
 
-static void warn_hidden(struct log *log, const struct releases *gone)
+static void warn_hidden(struct log *log, const struct released_rows *gone)
 {
 	if (gone->hides_warnings)
 		log_line(log, LOG_WARNING,
-			"the server hides warnings (client_min_messages): nobody could tell a "
-			"release that was not replicated");
+			 "the server hides warnings (client_min_messages): nobody could tell a "
+			 "release that was not replicated");
 }
 
-int ipam_del(const struct cni_call *call, struct cni_answer *out, struct err *e)
+int ipam_del(const struct cni_call *call, struct cni_reply *out, struct err *e)
 {
 	struct ipam i;
 	struct attachment a;
-	struct releases gone = { 0 };
+	struct released_rows gone = { 0 };
 	int rc;
 
 	(void)out;
 	if (ipam_open(call, IPAM_NEEDS_NODE, &i, e) < 0)
 		return -1;
 	a = ipam_attachment(call, &i);
-	rc = i.store.del(i.store.context, &a, call->limit, &gone, e);
+	rc = i.store.del(i.store.context, &a, call->deadline, &gone, e);
 	for (size_t n = 0; n < gone.n; n++)
 		log_release(call->log, a.pod, a.interface, gone.rows[n].ip);
 	warn_hidden(call->log, &gone);
-	releases_free(&gone);
+	released_rows_free(&gone);
 	ipam_close(&i);
 	return rc;
 }
 
-static void log_gc(const struct cni_call *call, const struct ipam *i, const struct releases *gone)
+static void log_gc(const struct cni_call *call, const struct ipam *i,
+		   const struct released_rows *gone)
 {
 	for (size_t n = 0; n < gone->n; n++)
-		log_release(
-			call->log, gone->rows[n].pod, gone->rows[n].interface, gone->rows[n].ip);
-	if (gone->twin_count)
+		log_release(call->log, gone->rows[n].pod, gone->rows[n].interface,
+			    gone->rows[n].ip);
+	if (gone->duplicate_node_count)
 		log_line(call->log, LOG_WARNING,
-			"%s rows of this node, such as \"%s-%s\", are of another boot id but "
-			"younger than this boot, and stay: two hosts share the name \"%s\"; give "
-			"each a \"node\" of its own",
-			gone->twin_count, gone->twin_pod, gone->twin_interface, i->host.node);
+			 "%s rows of this node, such as \"%s-%s\", are of another boot id but "
+			 "younger than this boot, and stay: two hosts share the name \"%s\"; give "
+			 "each a \"node\" of its own",
+			 gone->duplicate_node_count, gone->duplicate_node_pod,
+			 gone->duplicate_node_interface, i->node.name);
 	warn_hidden(call->log, gone);
 }
 
 static int collect(const struct cni_call *call, const struct ipam *i, struct err *e)
 {
-	scoped_free char *valid = NULL;
-	struct releases gone = { 0 };
+	cleanup_free char *valid = NULL;
+	struct released_rows gone = { 0 };
 	struct gc_request g = { .network = call->network,
-		.node = i->host.node,
-		.host_id = i->host.host_id,
-		.boot_id = i->host.boot_id,
-		.uptime = i->host.uptime,
-		.grace = i->conf.grace };
+				.node = i->node.name,
+				.host_id = i->node.host_id,
+				.boot_id = i->node.boot_id,
+				.uptime = i->node.uptime,
+				.grace = i->conf.grace };
 	int rc;
 
-	if (valid_read(call->conf, &valid, e) < 0)
+	if (valid_attachments_read(call->conf, &valid, e) < 0)
 		return -1;
 	g.valid = valid;
-	rc = i->store.gc(i->store.context, &g, call->limit, &gone, e);
+	rc = i->store.gc(i->store.context, &g, call->deadline, &gone, e);
 	if (rc == STORE_DONE)
 		log_gc(call, i, &gone);
-	releases_free(&gone);
+	released_rows_free(&gone);
 	return rc;
 }
 
-int ipam_gc(const struct cni_call *call, struct cni_answer *out, struct err *e)
+int ipam_gc(const struct cni_call *call, struct cni_reply *out, struct err *e)
 {
 	struct ipam i;
 	int rc;

@@ -32,11 +32,12 @@ static int add(struct request *r, const struct request_ip *new, struct err *e)
 	struct request_ip *list;
 
 	if (r->n >= MOST)
-		return err_set(e, CNI_CONFIG, "more than %d addresses for one attachment", MOST);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "more than %d addresses for one attachment", MOST);
 	if ((r->n & (r->n - 1)) == 0) { /* grows at powers of two */
 		list = realloc(r->ips, (r->n ? r->n * 2 : 1) * sizeof(*list));
 		if (!list)
-			return err_set(e, CNI_IO, "out of memory");
+			return err_set(e, CNI_IO_FAILURE, "out of memory");
 		r->ips = list;
 	}
 	r->ips[r->n++] = *new;
@@ -47,10 +48,10 @@ static int read_address(const char *text, const char *where, struct ip *out, str
 {
 	if (ip_parse(text, out))
 		return 0;
-	return err_set(e, CNI_CONFIG,
-		"%s: \"%s\" is not an IP address with or without a prefix length, such as "
-		"10.0.0.5/24",
-		where, text);
+	return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+		       "%s: \"%s\" is not an IP address with or without a prefix length, such as "
+		       "10.0.0.5/24",
+		       where, text);
 }
 
 static int add_text(struct request *r, const char *text, const char *where, struct err *e)
@@ -70,7 +71,7 @@ static int get_object(const cJSON *in, const char *key, const cJSON **out, struc
 {
 	*out = json_get(in, key);
 	if (*out && !cJSON_IsObject(*out))
-		return err_set(e, CNI_CONFIG, "%s is not an object", key);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s is not an object", key);
 	return 0;
 }
 
@@ -79,11 +80,12 @@ static int read_list(const cJSON *list, const char *where, struct request *r, st
 	const cJSON *item;
 
 	if (list && !cJSON_IsArray(list))
-		return err_set(e, CNI_CONFIG, "%s is not a list", where);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s is not a list", where);
 	cJSON_ArrayForEach(item, list)
 	{
 		if (!cJSON_IsString(item))
-			return err_set(e, CNI_CONFIG, "%s: an item is not a string", where);
+			return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s: an item is not a string",
+				       where);
 		if (add_text(r, item->valuestring, where, e) < 0)
 			return -1;
 	}
@@ -94,14 +96,14 @@ static int read_list(const cJSON *list, const char *where, struct request *r, st
 
 /* Calls `item` for each part that is not blank. Blanks around a part are ignored. */
 static int each_part(const char *list, const char *where,
-	int (*item)(struct request *, const char *, const char *, struct err *), struct request *r,
-	struct err *e)
+		     int (*item)(struct request *, const char *, const char *, struct err *),
+		     struct request *r, struct err *e)
 {
-	scoped_free char *copy = strdup(list);
+	cleanup_free char *copy = strdup(list);
 	char *rest = copy, *part;
 
 	if (!copy)
-		return err_set(e, CNI_IO, "out of memory");
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	while ((part = strsep(&rest, ","))) {
 		size_t len;
 
@@ -121,8 +123,9 @@ static int add_gateway(struct request *r, const char *text, const char *where, s
 	struct ip gateway;
 
 	if (!ip_parse(text, &gateway) || gateway.prefix >= 0)
-		return err_set(e, CNI_CONFIG,
-			"%s: \"%s\" is not an IP address without a prefix length", where, text);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "%s: \"%s\" is not an IP address without a prefix length", where,
+			       text);
 	for (size_t i = 0; i < r->n; i++)
 		if (r->ips[i].ip.family == gateway.family && ip_in(&gateway, &r->ips[i].ip))
 			r->ips[i].gateway = gateway;
@@ -131,8 +134,8 @@ static int add_gateway(struct request *r, const char *text, const char *where, s
 
 /* ---- the sources ---- */
 
-static int from_annotation(
-	const struct cni_call *call, const cJSON *runtime, struct request *r, struct err *e)
+static int from_annotation(const struct cni_call *call, const cJSON *runtime, struct request *r,
+			   struct err *e)
 {
 	const cJSON *capabilities, *annotations, *ips;
 
@@ -144,7 +147,8 @@ static int from_annotation(
 		return -1;
 	ips = json_get(annotations, ANNOTATION);
 	if (ips && !cJSON_IsString(ips))
-		return err_set(e, CNI_CONFIG, "the pod annotation " ANNOTATION " is not a string");
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "the pod annotation " ANNOTATION " is not a string");
 	return ips ? each_part(ips->valuestring, "pod annotation " ANNOTATION, add_text, r, e) : 0;
 }
 
@@ -153,7 +157,7 @@ static int from_runtime(const struct cni_call *call, struct request *r, struct e
 	const cJSON *runtime;
 
 	if (get_object(call->conf, "runtimeConfig", &runtime, e) < 0 ||
-		read_list(json_get(runtime, "ips"), "runtimeConfig.ips", r, e) < 0)
+	    read_list(json_get(runtime, "ips"), "runtimeConfig.ips", r, e) < 0)
 		return -1;
 	return r->n > 0 ? 0 : from_annotation(call, runtime, r, e);
 }
@@ -174,8 +178,9 @@ static int read_gateway(const cJSON *json, struct ip *out, struct err *e)
 	if (!value || (cJSON_IsString(value) && !value->valuestring[0]))
 		return 0;
 	if (!cJSON_IsString(value) || !ip_parse(value->valuestring, out) || out->prefix >= 0)
-		return err_set(e, CNI_CONFIG, "ipam.addresses: gateway \"%s\" is not an IP address",
-			cJSON_IsString(value) ? value->valuestring : "");
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam.addresses: gateway \"%s\" is not an IP address",
+			       cJSON_IsString(value) ? value->valuestring : "");
 	return 0;
 }
 
@@ -184,18 +189,19 @@ static int from_conf(const cJSON *addresses, struct request *r, struct err *e)
 	const cJSON *item;
 
 	if (addresses && !cJSON_IsArray(addresses))
-		return err_set(e, CNI_CONFIG, "ipam.addresses is not a list");
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.addresses is not a list");
 	cJSON_ArrayForEach(item, addresses)
 	{
 		const char *text = json_string(item, "address");
 		struct request_ip new = { 0 };
 
 		if (!text)
-			return err_set(e, CNI_CONFIG,
+			return err_set(
+				e, CNI_INVALID_NETWORK_CONFIG,
 				"ipam.addresses: an item is not an object with an \"address\" "
 				"string");
 		if (read_address(text, "ipam.addresses", &new.ip, e) < 0 ||
-			read_gateway(item, &new.gateway, e) < 0 || add(r, &new, e) < 0)
+		    read_gateway(item, &new.gateway, e) < 0 || add(r, &new, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -229,7 +235,8 @@ static void wanted_free(struct wanted_args *w)
 /* Says in *env_counts whether CNI_ARGS' IP and GATEWAY do: nothing of what comes before them was
  * there. */
 static int read_sources(const struct cni_call *call, const struct ipam_conf *conf,
-	const struct wanted_args *w, struct request *r, bool *env_counts, struct err *e)
+			const struct wanted_args *w, struct request *r, bool *env_counts,
+			struct err *e)
 {
 	if (from_runtime(call, r, e) < 0 || (r->n == 0 && from_args(call, r, e) < 0))
 		return -1;
@@ -252,9 +259,10 @@ static int unite(struct request *r, struct err *e)
 		struct request_ip *same = (struct request_ip *)request_find(&before, &r->ips[i].ip);
 
 		if (same && same->ip.prefix != r->ips[i].ip.prefix)
-			return err_set(e, CNI_CONFIG,
-				"%s and %s are one address with two prefix lengths",
-				ip_text(&same->ip, true, a), ip_text(&r->ips[i].ip, true, b));
+			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+				       "%s and %s are one address with two prefix lengths",
+				       ip_text(&same->ip, true, a),
+				       ip_text(&r->ips[i].ip, true, b));
 		if (same && !same->gateway.family)
 			same->gateway = r->ips[i].gateway;
 		if (!same)
@@ -271,37 +279,37 @@ static int one_of_a_family(const struct request *r, enum cni_version v, struct e
 	for (size_t i = 0; i < r->n; i++)
 		four += r->ips[i].ip.family == 4;
 	if (v <= CNI_0_2_0 && (four > 1 || r->n - four > 1))
-		return err_set(e, CNI_CONFIG,
-			"CNI version %s does not support more than 1 address per family",
-			cni_version_text(v));
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "CNI version %s does not support more than 1 address per family",
+			       cni_version_text(v));
 	return 0;
 }
 
 static int read_all(const struct cni_call *call, const struct ipam_conf *conf,
-	const struct wanted_args *w, struct request *r, struct err *e)
+		    const struct wanted_args *w, struct request *r, struct err *e)
 {
 	bool env_counts;
 
 	if (read_sources(call, conf, w, r, &env_counts, e) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n; i++)
-		if (usable(&conf->ranges, &r->ips[i].ip, &r->ips[i].gateway, e) < 0)
+		if (address_check(&conf->ranges, &r->ips[i].ip, &r->ips[i].gateway, e) < 0)
 			return -1;
 	if (env_counts && w->gateway &&
-		each_part(w->gateway, "CNI_ARGS GATEWAY", add_gateway, r, e) < 0)
+	    each_part(w->gateway, "CNI_ARGS GATEWAY", add_gateway, r, e) < 0)
 		return -1;
 	return unite(r, e) < 0 ? -1 : one_of_a_family(r, call->version, e);
 }
 
 int request_read(const struct cni_call *call, const struct ipam_conf *conf, struct request *out,
-	struct err *e)
+		 struct err *e)
 {
 	struct wanted_args w = { 0 };
 	struct request r = { 0 };
 	int rc = cni_args(call->args, want, &w, e);
 
 	if (rc == 0 && w.no_memory)
-		rc = err_set(e, CNI_IO, "out of memory");
+		rc = err_set(e, CNI_IO_FAILURE, "out of memory");
 	if (rc == 0)
 		rc = read_all(call, conf, &w, &r, e);
 	wanted_free(&w);

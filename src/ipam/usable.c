@@ -38,34 +38,36 @@ static const char *why_reserved(const struct ip *ip)
 	return ip_same_host(ip, &last) ? "is the broadcast address of its prefix" : NULL;
 }
 
-int usable(const struct ranges *ranges, struct ip *ip, struct ip *gateway, struct err *e)
+int address_check(const struct ranges *ranges, struct ip *ip, struct ip *gateway, struct err *e)
 {
 	const struct range *in = ranges_holding(ranges, ip);
 	const char *why = why_forbidden(ip);
 	char a[IP_TEXT], b[IP_TEXT];
 
 	if (why)
-		return err_set(e, CNI_CONFIG, "%s %s", ip_text(ip, true, a), why);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s %s", ip_text(ip, true, a), why);
 	if (ranges->n > 0 && !in)
-		return err_set(
-			e, CNI_CONFIG, "%s is outside of all ipam.ranges", ip_text(ip, true, a));
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s is outside of all ipam.ranges",
+			       ip_text(ip, true, a));
 	if (ip->prefix < 0 && !in)
-		return err_set(e, CNI_CONFIG,
+		return err_set(
+			e, CNI_INVALID_NETWORK_CONFIG,
 			"%s has no prefix length: write it as %s/%d or the like, or add a range "
 			"that holds it to ipam.ranges",
 			ip_text(ip, false, a), ip_text(ip, false, b), ip->family == 4 ? 24 : 64);
 	if (in && ip_same_host(ip, &in->gateway))
-		return err_set(
-			e, CNI_CONFIG, "%s is the gateway of its range", ip_text(ip, true, a));
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s is the gateway of its range",
+			       ip_text(ip, true, a));
 	if (ip->prefix < 0)
 		ip->prefix = in->subnet.prefix;
 	if (in && !gateway->family)
 		*gateway = in->gateway;
 	why = why_reserved(ip);
 	if (why)
-		return err_set(e, CNI_CONFIG, "%s %s", ip_text(ip, true, a), why);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s %s", ip_text(ip, true, a), why);
 	if (gateway->family && gateway->family != ip->family)
-		return err_set(e, CNI_CONFIG, "%s has a gateway of another family: %s",
-			ip_text(ip, true, a), ip_text(gateway, false, b));
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "%s has a gateway of another family: %s", ip_text(ip, true, a),
+			       ip_text(gateway, false, b));
 	return 0;
 }

@@ -23,17 +23,17 @@ static int check_repeated(const cJSON *object, int at, struct err *e)
 	size_t n = 0;
 	const cJSON *key;
 
-	scoped_free const char **names =
+	cleanup_free const char **names =
 		malloc(((size_t)cJSON_GetArraySize(object) + 1) * sizeof(*names));
 	if (!names)
-		return err_set(e, CNI_IO, "out of memory");
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	cJSON_ArrayForEach(key, object) names[n++] = key->string;
 	qsort(names, n, sizeof(*names), by_name);
 	for (size_t i = 1; i < n; i++)
 		if (strcmp(names[i - 1], names[i]) == 0)
-			return err_set(e, CNI_CONFIG,
-				"valid attachment %d has \"%s\" twice: nothing is released", at,
-				names[i]);
+			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+				       "valid attachment %d has \"%s\" twice: nothing is released",
+				       at, names[i]);
 	return 0;
 }
 
@@ -73,13 +73,14 @@ static int copy_string(const cJSON *entry, int at, const char *key, cJSON *to, s
 	cJSON *copy;
 
 	if (!text)
-		return err_set(e, CNI_CONFIG,
-			"valid attachment %d has no string \"%s\": nothing is released", at, key);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "valid attachment %d has no string \"%s\": nothing is released", at,
+			       key);
 	copy = cJSON_CreateStringReference(text);
 	if (copy && cJSON_AddItemToObjectCS(to, key, copy))
 		return 0;
 	cJSON_Delete(copy);
-	return err_set(e, CNI_IO, "out of memory");
+	return err_set(e, CNI_IO_FAILURE, "out of memory");
 }
 
 static int copy_entry(const cJSON *entry, int at, cJSON *list, struct err *e)
@@ -87,10 +88,11 @@ static int copy_entry(const cJSON *entry, int at, cJSON *list, struct err *e)
 	cJSON *to;
 
 	if (!cJSON_IsObject(entry))
-		return err_set(e, CNI_CONFIG,
-			"valid attachment %d is not an object: nothing is released", at);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "valid attachment %d is not an object: nothing is released", at);
 	if (has_unreadable(entry))
-		return err_set(e, CNI_CONFIG,
+		return err_set(
+			e, CNI_INVALID_NETWORK_CONFIG,
 			"valid attachment %d has a character that cannot be read: nothing is "
 			"released",
 			at);
@@ -99,25 +101,27 @@ static int copy_entry(const cJSON *entry, int at, cJSON *list, struct err *e)
 	to = cJSON_CreateObject();
 	if (!to || !cJSON_AddItemToArray(list, to)) {
 		cJSON_Delete(to);
-		return err_set(e, CNI_IO, "out of memory");
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	}
 	if (copy_string(entry, at, "containerID", to, e) < 0)
 		return -1;
 	return copy_string(entry, at, "ifname", to, e);
 }
 
-int valid_read(const cJSON *conf, char **out, struct err *e)
+int valid_attachments_read(const cJSON *conf, char **out, struct err *e)
 {
-	const char *key = json_find(conf, VALID) ? VALID : OLDER;
+	const char *key = json_get_raw(conf, VALID) ? VALID : OLDER;
 	const cJSON *list = json_get(conf, key), *entry;
-	scoped_json cJSON *copy = cJSON_CreateArray();
+	cleanup_json cJSON *copy = cJSON_CreateArray();
 	int at = 0;
 
 	if (is_repeated(conf, key))
-		return err_set(e, CNI_CONFIG, "\"%s\" is there twice: nothing is released", key);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "\"%s\" is there twice: nothing is released", key);
 	if (list && !cJSON_IsArray(list))
-		return err_set(e, CNI_CONFIG, "\"%s\" is not a list: nothing is released", key);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "\"%s\" is not a list: nothing is released", key);
 	cJSON_ArrayForEach(entry, list) if (copy_entry(entry, ++at, copy, e) < 0) return -1;
 	*out = cJSON_PrintUnformatted(copy);
-	return *out ? 0 : err_set(e, CNI_IO, "out of memory");
+	return *out ? 0 : err_set(e, CNI_IO_FAILURE, "out of memory");
 }

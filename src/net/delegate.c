@@ -12,17 +12,17 @@
 #define GRACE_SECONDS 1.0 /* it may know its own end: this is for those that do not */
 #define UNDO_SECONDS 1.0  /* at least */
 
-struct delegate *delegate_make(
-	const struct cni_call *call, const char *type, double seconds, struct err *e)
+struct delegate *delegate_make(const struct cni_call *call, const char *type, double seconds,
+			       struct err *e)
 {
 	struct delegate *d = calloc(1, sizeof(*d));
 
 	if (!d) {
-		err_set(e, CNI_IO, "out of memory");
+		err_set(e, CNI_IO_FAILURE, "out of memory");
 		return NULL;
 	}
 	*d = (struct delegate){ .call = call, .seconds = seconds };
-	if (find_delegate(call, type, &d->path, e) < 0) {
+	if (delegate_find(call, type, &d->path, e) < 0) {
 		delegate_free(d);
 		return NULL;
 	}
@@ -42,30 +42,31 @@ static struct child as_called(const struct delegate *d)
 {
 	return (struct child){
 		.path = d->path,
-		.env = d->call->world->env,
+		.env = d->call->sys->env,
 		.input = d->call->input,
 		.input_len = d->call->input_len,
-		.err = d->call->world->err,
+		.err = d->call->sys->err,
 		.most = ANSWER_MOST,
 		.seconds = d->seconds + GRACE_SECONDS,
-		.watch = d->call->limit,
+		.watch = d->call->deadline,
 	};
 }
 
-static int run(const struct child *child, struct verdict *out, int64_t *started, struct err *e)
+static int run(const struct child *child, struct delegate_reply *out, int64_t *started,
+	       struct err *e)
 {
 	struct child_outcome outcome;
 
 	if (child_run(child, &outcome, e) < 0)
 		return -1;
-	scoped_free char *output = outcome.output;
+	cleanup_free char *output = outcome.output;
 
 	(void)output;
 	*started = outcome.started;
-	return judge(child->path, &outcome, out, e);
+	return delegate_outcome(child->path, &outcome, out, e);
 }
 
-int delegate_run(struct delegate *d, struct verdict *out, struct err *e)
+int delegate_run(struct delegate *d, struct delegate_reply *out, struct err *e)
 {
 	const struct child child = as_called(d);
 	int64_t started = 0;
@@ -91,14 +92,14 @@ static char **with_command(char *const *env, char *command)
 	return copy;
 }
 
-void delegate_undo(const struct delegate *d, struct log *log)
+void delegate_rollback(const struct delegate *d, struct log *log)
 {
-	const struct limit nobody = { .reader = -1, .told = -1 };
-	const struct limit left = { .end = d->end };
+	const struct deadline nobody = { .stdout_fd = -1, .signal_fd = -1 };
+	const struct deadline left = { .end = d->end };
 	char command[] = "CNI_COMMAND=DEL";
-	scoped_free char **env = with_command(d->call->world->env, command);
+	cleanup_free char **env = with_command(d->call->sys->env, command);
 	struct child child = as_called(d);
-	struct verdict v = { 0 };
+	struct delegate_reply v = { 0 };
 	struct err e = { 0 };
 	int64_t started;
 
@@ -108,11 +109,11 @@ void delegate_undo(const struct delegate *d, struct log *log)
 	}
 	child.env = env;
 	child.watch = &nobody;
-	child.seconds = limit_left(&left) > UNDO_SECONDS ? limit_left(&left) : UNDO_SECONDS;
+	child.seconds = deadline_left(&left) > UNDO_SECONDS ? deadline_left(&left) : UNDO_SECONDS;
 	if (run(&child, &v, &started, &e) < 0)
 		log_line(log, LOG_ERROR, "the DEL after the failed ADD failed too: %s", e.msg);
 	else if (v.error)
 		log_line(log, LOG_ERROR, "the DEL after the failed ADD failed too: %s",
-			json_string(v.value, "msg"));
-	verdict_free(&v);
+			 json_string(v.value, "msg"));
+	delegate_reply_free(&v);
 }

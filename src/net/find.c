@@ -27,7 +27,8 @@ static bool is_this_program(const struct stat *st)
 
 static int refuse_itself(const char *type, struct err *e)
 {
-	return err_set(e, CNI_CONFIG,
+	return err_set(
+		e, CNI_INVALID_NETWORK_CONFIG,
 		"\"type\" in ipam is \"%s\", the net plugin itself: it must be an IPAM plugin",
 		type);
 }
@@ -45,14 +46,14 @@ static char *look_in(const char *dir, size_t len, const char *type, struct stat 
 	return NULL;
 }
 
-int find_delegate(const struct cni_call *call, const char *type, char **path, struct err *e)
+int delegate_find(const struct cni_call *call, const char *type, char **path, struct err *e)
 {
-	scoped_text struct text searched = { 0 };
+	cleanup_strbuf struct strbuf searched = { 0 };
 	struct stat st;
 
 	if (strchr(type, '/'))
-		return err_set(e, CNI_CONFIG,
-			"\"type\" in ipam is \"%s\": it must be a name without '/'", type);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "\"type\" in ipam is \"%s\": it must be a name without '/'", type);
 	if (strcmp(type, NET_PLUGIN) == 0)
 		return refuse_itself(type, e);
 	for (const char *dir = call->path; *dir;) {
@@ -68,11 +69,11 @@ int find_delegate(const struct cni_call *call, const char *type, char **path, st
 			return 0;
 		}
 		if (len)
-			text_add(&searched, "%s%.*s", searched.len ? ", " : "", (int)len, dir);
+			strbuf_addf(&searched, "%s%.*s", searched.len ? ", " : "", (int)len, dir);
 		dir += len + (dir[len] == ':');
 	}
-	err_set(e, CNI_CONFIG, "failed to find plugin \"%s\" in path [%s]", type,
-		text_get(&searched));
+	err_set(e, CNI_INVALID_NETWORK_CONFIG, "failed to find plugin \"%s\" in path [%s]", type,
+		strbuf_str(&searched));
 	return err_details(e, "put the executable into one of these directories, or correct "
 			      "CNI_PATH or \"type\" in ipam");
 }

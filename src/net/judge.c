@@ -11,7 +11,7 @@
  * sign or fraction, `msg` and `details` strings. */
 static bool is_error_object(const cJSON *value)
 {
-	const cJSON *code = json_find(value, "code");
+	const cJSON *code = json_get_raw(value, "code");
 	const cJSON *details = json_get(value, "details");
 
 	return cJSON_IsNumber(code) && code->valuedouble >= 0 && code->valuedouble <= UINT32_MAX &&
@@ -23,7 +23,7 @@ static void say_end(const struct child_outcome *outcome, char *buf, size_t size)
 {
 	if (outcome->end == CHILD_SIGNALED)
 		snprintf(buf, size, "was ended by signal %d (%s)", outcome->status,
-			strsignal(outcome->status));
+			 strsignal(outcome->status));
 	else
 		snprintf(buf, size, "ended with exit status %d", outcome->status);
 }
@@ -34,22 +34,23 @@ static int fail(const char *path, const struct child_outcome *outcome, struct er
 	char end[128];
 
 	say_end(outcome, end, sizeof(end));
-	err_set(e, CNI_IO, "%s %s and without an error object", path, end);
+	err_set(e, CNI_IO_FAILURE, "%s %s and without an error object", path, end);
 	return err_details(e, "%zu bytes on its stdout; see its messages on stderr", outcome->len);
 }
 
 static int judge_end(const char *path, const struct child_outcome *outcome, struct err *e)
 {
 	switch (outcome->end) {
-	case CHILD_FLOODED:
-		return err_set(e, CNI_IO,
-			"%s was killed: its answer is too long (%zu bytes so far)", path,
-			outcome->len);
-	case CHILD_EXPIRED:
-		err_set(e, CNI_AGAIN, "%s was killed: its time was over", path);
+	case CHILD_OUTPUT_TOO_LONG:
+		return err_set(e, CNI_IO_FAILURE,
+			       "%s was killed: its answer is too long (%zu bytes so far)", path,
+			       outcome->len);
+	case CHILD_TIMED_OUT:
+		err_set(e, CNI_TRY_AGAIN_LATER, "%s was killed: its time was over", path);
 		return err_details(e, "\"timeout\" in ipam sets that time");
-	case CHILD_ABANDONED:
-		return err_set(e, CNI_AGAIN, "%s was ended: %s", path, limit_why(LIMIT_ABANDONED));
+	case CHILD_CANCELLED:
+		return err_set(e, CNI_TRY_AGAIN_LATER, "%s was ended: %s", path,
+			       wait_reason(WAIT_CANCELLED));
 	case CHILD_EXITED:
 	case CHILD_SIGNALED: break;
 	}
@@ -57,54 +58,56 @@ static int judge_end(const char *path, const struct child_outcome *outcome, stru
 }
 
 /* Is there an error object exactly where the end says failure? */
-static int judge_words(
-	const char *path, const struct child_outcome *outcome, bool explained, struct err *e)
+static int judge_words(const char *path, const struct child_outcome *outcome, bool explained,
+		       struct err *e)
 {
 	bool success = outcome->end == CHILD_EXITED && outcome->status == 0;
 
 	if (success && explained)
-		return err_set(e, CNI_IO, "%s answered an error object with exit status 0", path);
+		return err_set(e, CNI_IO_FAILURE, "%s answered an error object with exit status 0",
+			       path);
 	return success || explained ? 0 : fail(path, outcome, e);
 }
 
-int judge(const char *path, const struct child_outcome *outcome, struct verdict *out, struct err *e)
+int delegate_outcome(const char *path, const struct child_outcome *outcome,
+		     struct delegate_reply *out, struct err *e)
 {
-	struct verdict v = { 0 };
+	struct delegate_reply v = { 0 };
 	struct err no_json;
 	bool explained = false;
 
 	if (outcome->len && json_parse(outcome->output, outcome->len, &v.value, &no_json) == 0)
 		explained = is_error_object(v.value);
 	if (explained)
-		v.code = json_find(v.value, "code")->valuedouble;
+		v.code = json_get_raw(v.value, "code")->valuedouble;
 	out->code = v.code;
 	if (judge_end(path, outcome, e) < 0 || judge_words(path, outcome, explained, e) < 0) {
-		verdict_free(&v);
+		delegate_reply_free(&v);
 		return -1;
 	}
 	if (explained)
 		v.error = strndup(outcome->output, outcome->len);
 	if (explained && !v.error) {
-		verdict_free(&v);
-		return err_set(e, CNI_IO, "out of memory");
+		delegate_reply_free(&v);
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	}
 	*out = v;
 	return 0;
 }
 
-int judge_result(const char *path, const struct verdict *success, enum cni_version v,
-	struct result *out, struct err *e)
+int delegate_result(const char *path, const struct delegate_reply *success, enum cni_version v,
+		    struct result *out, struct err *e)
 {
 	struct result r;
 
 	if (!cJSON_IsObject(success->value))
-		return err_set(
-			e, CNI_IO, "%s ended with success, but its answer is no result", path);
-	if (result_parse(success->value, v, CNI_IO, &r, e) < 0)
+		return err_set(e, CNI_IO_FAILURE,
+			       "%s ended with success, but its answer is no result", path);
+	if (result_parse(success->value, v, CNI_IO_FAILURE, &r, e) < 0)
 		return err_wrap(e, "the answer of %s", path);
 	if (!r.n_ips) {
 		result_free(&r);
-		return err_set(e, CNI_IO, "the answer of %s has no address", path);
+		return err_set(e, CNI_IO_FAILURE, "the answer of %s has no address", path);
 	}
 	cJSON_Delete(r.interfaces);
 	r.interfaces = NULL;
@@ -114,9 +117,9 @@ int judge_result(const char *path, const struct verdict *success, enum cni_versi
 	return 0;
 }
 
-void verdict_free(struct verdict *v)
+void delegate_reply_free(struct delegate_reply *v)
 {
 	free(v->error);
 	cJSON_Delete(v->value);
-	*v = (struct verdict){ 0 };
+	*v = (struct delegate_reply){ 0 };
 }

@@ -21,7 +21,7 @@ static int interface_of(const cJSON *interfaces, const struct cni_call *call)
 	cJSON_ArrayForEach(interface, interfaces)
 	{
 		if (says(interface, "name", call->ifname) &&
-			says(interface, "sandbox", call->netns))
+		    says(interface, "sandbox", call->netns))
 			return i;
 		i++;
 	}
@@ -84,8 +84,8 @@ static bool add_dns(struct result *base, const cJSON *dns)
 
 		if (cJSON_IsArray(there) && !add_items(there, value, true))
 			return false;
-		if (!there && !cJSON_AddItemToObject(
-				      base->dns, value->string, cJSON_Duplicate(value, true)))
+		if (!there &&
+		    !cJSON_AddItemToObject(base->dns, value->string, cJSON_Duplicate(value, true)))
 			return false;
 	}
 	return base->dns;
@@ -103,11 +103,11 @@ static bool add_ips(struct result *base, const struct result *ours, int interfac
 	return true;
 }
 
-int merge(struct result *base, const struct result *ours, const struct cni_call *call,
-	const cJSON *dns, struct err *e)
+int merge_results(struct result *base, const struct result *ours, const struct cni_call *call,
+		  const cJSON *dns, struct err *e)
 {
 	if (add_ips(base, ours, interface_of(base->interfaces, call)) &&
-		add_routes(base, ours->routes) && add_dns(base, dns ? dns : ours->dns))
+	    add_routes(base, ours->routes) && add_dns(base, dns ? dns : ours->dns))
 		return 0;
-	return err_set(e, CNI_IO, "out of memory");
+	return err_set(e, CNI_IO_FAILURE, "out of memory");
 }

@@ -48,44 +48,44 @@ static void keep(struct answer *a, PGresult *r)
 	}
 }
 
-static enum limit_ready flush(PGconn *conn, const struct limit *l)
+static enum wait_result flush(PGconn *conn, const struct deadline *l)
 {
 	while (PQflush(conn) > 0) {
-		enum limit_ready r = connect_wait(conn, l, POLLIN | POLLOUT);
+		enum wait_result r = connect_wait(conn, l, POLLIN | POLLOUT);
 
-		if (r != LIMIT_READY)
+		if (r != WAIT_READY)
 			return r;
 		if (!PQconsumeInput(conn))
 			break;
 	}
-	return LIMIT_READY;
+	return WAIT_READY;
 }
 
 /* Reads results until there are none: a success counts only when nothing comes behind it, for the
  * commit waits for its standby after the command has said that it is complete. */
-static enum limit_ready drain(PGconn *conn, const struct limit *l, struct answer *a)
+static enum wait_result drain(PGconn *conn, const struct deadline *l, struct answer *a)
 {
 	for (;;) {
 		PGresult *r;
 
 		while (PQisBusy(conn)) {
-			enum limit_ready ready = connect_wait(conn, l, POLLIN);
+			enum wait_result ready = connect_wait(conn, l, POLLIN);
 
-			if (ready != LIMIT_READY)
+			if (ready != WAIT_READY)
 				return ready;
 			if (!PQconsumeInput(conn))
 				break;
 		}
 		r = PQgetResult(conn);
 		if (!r)
-			return LIMIT_READY;
+			return WAIT_READY;
 		keep(a, r);
-		if (limit_left(l) <= 0) /* there may be no end of them */
-			return LIMIT_EXPIRED;
+		if (deadline_left(l) <= 0) /* there may be no end of them */
+			return WAIT_TIMEOUT;
 	}
 }
 
-/* PQcancel blocks without limit, so a child process does it, for as long as we let it live. */
+/* PQcancel blocks without deadline, so a child process does it, for as long as we let it live. */
 static pid_t start_cancel(PGconn *conn)
 {
 	char nobody[256];
@@ -102,14 +102,14 @@ static pid_t start_cancel(PGconn *conn)
 
 /* Lets it end by itself while there is time: the statement's answer comes before the cancel's own,
  * and PgBouncer 1.18 dies of a client that hangs up in between. */
-static void end_cancel(pid_t pid, const struct limit *l)
+static void end_cancel(pid_t pid, const struct deadline *l)
 {
 	pid_t ended;
 
-	while ((ended = waitpid(pid, NULL, WNOHANG)) == 0 && limit_left(l) > 0) {
-		struct limit moment = limit_part(l, CANCEL_SLICE);
+	while ((ended = waitpid(pid, NULL, WNOHANG)) == 0 && deadline_left(l) > 0) {
+		struct deadline moment = deadline_sub(l, CANCEL_SLICE);
 
-		limit_wait(&moment, -1, 0);
+		deadline_wait(&moment, -1, 0);
 	}
 	if (ended != 0)
 		return;
@@ -119,11 +119,11 @@ static void end_cancel(pid_t pid, const struct limit *l)
 }
 
 /* Cancels, and hears what became of the statement. */
-static enum limit_ready give_up(PGconn *conn, struct answer *a)
+static enum wait_result give_up(PGconn *conn, struct answer *a)
 {
-	struct limit l = limit_in(DRAIN_SECONDS);
+	struct deadline l = deadline_in(DRAIN_SECONDS);
 	pid_t pid = start_cancel(conn);
-	enum limit_ready ready = drain(conn, &l, a);
+	enum wait_result ready = drain(conn, &l, a);
 
 	if (pid > 0)
 		end_cancel(pid, &l);
@@ -155,62 +155,63 @@ static int copy_rows(const PGresult *r, struct rows *out)
 	return 0;
 }
 
-static void refused(const struct answer *a, PGconn *conn, struct attempt *out)
+static void refused(const struct answer *a, PGconn *conn, struct query_result *out)
 {
 	const char *state = a->bad ? PQresultErrorField(a->bad, PG_DIAG_SQLSTATE) : NULL;
 	const char *words = a->bad ? PQresultErrorField(a->bad, PG_DIAG_MESSAGE_PRIMARY) : NULL;
 
-	connect_words(words ? words : PQerrorMessage(conn), out);
+	note_error_text(words ? words : PQerrorMessage(conn), out);
 	if (!out->text[0])
 		snprintf(out->text, sizeof(out->text), "the answer is none to this statement");
 	if (state)
 		snprintf(out->sqlstate, sizeof(out->sqlstate), "%s", state);
-	out->outcome = ATTEMPT_UNKNOWN;
+	out->outcome = QUERY_UNKNOWN;
 	/* 40003: the server itself does not know. */
 	if (state && PQstatus(conn) == CONNECTION_OK && strcmp(state, "40003") != 0)
-		out->outcome = ATTEMPT_REFUSED;
+		out->outcome = QUERY_REJECTED;
 }
 
 /* The one place that decides whether something counts as acknowledged. */
-static void judge(const struct answer *a, PGconn *conn, bool cancelled, enum limit_ready read,
-	struct attempt *out)
+static void judge(const struct answer *a, PGconn *conn, bool cancelled, enum wait_result read,
+		  struct query_result *out)
 {
-	if (read != LIMIT_READY) {
-		out->outcome = ATTEMPT_UNKNOWN;
+	if (read != WAIT_READY) {
+		out->outcome = QUERY_UNKNOWN;
 		snprintf(out->text, sizeof(out->text), "no answer from the database: %s",
-			limit_why(out->ended));
+			 wait_reason(out->ended));
 	} else if (a->bad || !a->good || PQstatus(conn) != CONNECTION_OK) {
 		refused(a, conn, out);
 	} else {
-		out->outcome = a->warned || cancelled ? ATTEMPT_DOUBTFUL : ATTEMPT_DONE;
-		if (out->outcome == ATTEMPT_DOUBTFUL)
+		out->outcome = a->warned || cancelled ? QUERY_UNCONFIRMED : QUERY_OK;
+		if (out->outcome == QUERY_UNCONFIRMED)
 			snprintf(out->text, sizeof(out->text), "%s",
-				cancelled ? "the database was too slow, the statement was cancelled"
-					  : "the database warned that the commit may not be "
-					    "replicated");
+				 cancelled
+					 ? "the database was too slow, the statement was cancelled"
+					 : "the database warned that the commit may not be "
+					   "replicated");
 		if (copy_rows(a->good, &out->rows) < 0) {
-			out->outcome = ATTEMPT_UNKNOWN;
+			out->outcome = QUERY_UNKNOWN;
 			snprintf(out->text, sizeof(out->text), "out of memory");
 		}
 	}
 }
 
 static void run(PGconn *conn, const char *sql, const char *const *values, int n,
-	const struct limit *l, struct attempt *out)
+		const struct deadline *l, struct query_result *out)
 {
 	struct answer a = { 0 };
 	bool cancelled = false;
-	enum limit_ready read = LIMIT_READY;
+	enum wait_result read = WAIT_READY;
 
 	PQsetNoticeReceiver(conn, note_warning, &a);
 	if (PQsetnonblocking(conn, 1) == 0 &&
-		PQsendQueryParams(conn, sql, n, NULL, values, NULL, NULL, 0)) {
+	    PQsendQueryParams(conn, sql, n, NULL, values, NULL, NULL, 0)) {
 		read = flush(conn, l);
-		if (read == LIMIT_READY)
+		if (read == WAIT_READY)
 			read = drain(conn, l, &a);
 	}
 	out->ended = read;
-	if (read != LIMIT_READY) {
+	if (read != WAIT_READY) {
 		cancelled = true;
 		read = give_up(conn, &a);
 	}
@@ -220,24 +221,24 @@ static void run(PGconn *conn, const char *sql, const char *const *values, int n,
 	PQclear(a.bad);
 }
 
-void attempt_run(struct link *link, const struct targets *targets, size_t target,
-	double connect_seconds, const char *sql, const char *const *values, int n,
-	const struct limit *limit, struct attempt *out)
+void query_run(struct connection *link, const struct db_hosts *targets, size_t target,
+	       double connect_seconds, const char *sql, const char *const *values, int n,
+	       const struct deadline *deadline, struct query_result *out)
 {
-	*out = (struct attempt){ 0 };
+	*out = (struct query_result){ 0 };
 	if (link->conn && link->target != target)
-		link_close(link);
+		connection_close(link);
 	if (!link->conn) {
-		struct limit l = limit_part(limit, connect_seconds);
+		struct deadline l = deadline_sub(deadline, connect_seconds);
 
 		link->conn = connect_to(targets, target, &l, out);
 		link->target = target;
 	}
 	if (!link->conn)
 		return;
-	run(link->conn, sql, values, n, limit, out);
-	if (out->outcome != ATTEMPT_DONE && out->outcome != ATTEMPT_REFUSED)
-		link_close(link);
+	run(link->conn, sql, values, n, deadline, out);
+	if (out->outcome != QUERY_OK && out->outcome != QUERY_REJECTED)
+		connection_close(link);
 }
 
 const char *rows_get(const struct rows *r, size_t row, size_t column)
@@ -245,13 +246,13 @@ const char *rows_get(const struct rows *r, size_t row, size_t column)
 	return row < r->n && column < r->columns ? r->cells[row * r->columns + column] : NULL;
 }
 
-void attempt_free(struct attempt *a)
+void query_free(struct query_result *a)
 {
 	free(a->rows.cells);
 	a->rows = (struct rows){ 0 };
 }
 
-void link_close(struct link *link)
+void connection_close(struct connection *link)
 {
 	PQfinish(link->conn);
 	link->conn = NULL;

@@ -17,12 +17,12 @@ static const char *find_sqlstate(const char *words)
 {
 	for (const char *p = strstr(words, ":  "); p; p = strstr(p + 1, ":  "))
 		if (strspn(p + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
-			strncmp(p + 8, ": ", 2) == 0)
+		    strncmp(p + 8, ": ", 2) == 0)
 			return p + 3;
 	return NULL;
 }
 
-void connect_words(const char *words, struct attempt *out)
+void note_error_text(const char *words, struct query_result *out)
 {
 	int line = (int)strcspn(words, "\n");
 	const char *state;
@@ -35,11 +35,11 @@ void connect_words(const char *words, struct attempt *out)
 		snprintf(out->sqlstate, sizeof(out->sqlstate), "%.5s", state);
 		memmove(at, at + 7, strlen(at + 7) + 1);
 	}
-	err_one_line(out->text);
+	sanitize_line(out->text);
 }
 
 /* Which keywords lead to this target; the arrays end with NULL. */
-static PGconn *start(const struct targets *t, const struct target *to, const char *hostaddr)
+static PGconn *start(const struct db_hosts *t, const struct db_host *to, const char *hostaddr)
 {
 	const char **keys = calloc(t->n_others + 4, sizeof(*keys));
 	const char **values = calloc(t->n_others + 4, sizeof(*values));
@@ -67,7 +67,7 @@ static PGconn *start(const struct targets *t, const struct target *to, const cha
  * tells them apart is a second look at the same parameters with a host that is nowhere, whatever a
  * service says of it.
  */
-static bool parameters_are_invalid(const struct targets *t, const struct target *to)
+static bool parameters_are_invalid(const struct db_hosts *t, const struct db_host *to)
 {
 	const char **keys = calloc(t->n_others + 4, sizeof(*keys));
 	const char **values = calloc(t->n_others + 4, sizeof(*values));
@@ -96,34 +96,35 @@ static void quiet(void *nobody, const PGresult *notice)
 	(void)notice;
 }
 
-enum limit_ready connect_wait(PGconn *conn, const struct limit *limit, short events)
+enum wait_result connect_wait(PGconn *conn, const struct deadline *deadline, short events)
 {
-	enum limit_ready r = limit_wait(limit, PQsocket(conn), events);
+	enum wait_result r = deadline_wait(deadline, PQsocket(conn), events);
 
-	return r == LIMIT_READY && limit_left(limit) <= 0 ? LIMIT_EXPIRED : r;
+	return r == WAIT_READY && deadline_left(deadline) <= 0 ? WAIT_TIMEOUT : r;
 }
 
 /* Drives the handshake to its end. */
-static PostgresPollingStatusType handshake(
-	PGconn *conn, const struct limit *l, enum limit_ready *ended)
+static PostgresPollingStatusType handshake(PGconn *conn, const struct deadline *l,
+					   enum wait_result *ended)
 {
 	PostgresPollingStatusType s = PGRES_POLLING_WRITING;
 
 	while (s == PGRES_POLLING_READING || s == PGRES_POLLING_WRITING) {
 		*ended = connect_wait(conn, l, s == PGRES_POLLING_READING ? POLLIN : POLLOUT);
-		if (*ended != LIMIT_READY)
+		if (*ended != WAIT_READY)
 			return PGRES_POLLING_FAILED;
 		s = PQconnectPoll(conn);
 	}
 	return s;
 }
 
-static PGconn *connect_address(const struct targets *t, const struct target *to,
-	const char *hostaddr, const struct limit *l, struct attempt *out)
+static PGconn *connect_address(const struct db_hosts *t, const struct db_host *to,
+			       const char *hostaddr, const struct deadline *l,
+			       struct query_result *out)
 {
 	PGconn *conn = start(t, to, hostaddr);
 
-	*out = (struct attempt){ .outcome = ATTEMPT_NOT_SENT };
+	*out = (struct query_result){ .outcome = QUERY_NOT_SENT };
 	if (!conn) {
 		snprintf(out->text, sizeof(out->text), "out of memory");
 		return NULL;
@@ -132,28 +133,28 @@ static PGconn *connect_address(const struct targets *t, const struct target *to,
 	PQsetNoticeReceiver(conn, quiet, NULL);
 	if (PQstatus(conn) == CONNECTION_BAD) {
 		if (parameters_are_invalid(t, to))
-			out->outcome = ATTEMPT_INVALID;
+			out->outcome = QUERY_BAD_PARAMS;
 	} else if (handshake(conn, l, &out->ended) == PGRES_POLLING_OK) {
 		return conn;
 	}
-	if (out->ended != LIMIT_READY)
+	if (out->ended != WAIT_READY)
 		snprintf(out->text, sizeof(out->text), "connection to \"%s\" failed: %s",
-			to->host   ? to->host
-			: hostaddr ? hostaddr
-				   : "the local socket",
-			limit_why(out->ended));
+			 to->host   ? to->host
+			 : hostaddr ? hostaddr
+				    : "the local socket",
+			 wait_reason(out->ended));
 	else
-		connect_words(PQerrorMessage(conn), out);
+		note_error_text(PQerrorMessage(conn), out);
 	if (PQconnectionNeedsPassword(conn) && !out->sqlstate[0])
 		memcpy(out->sqlstate, NO_PASSWORD, sizeof(NO_PASSWORD));
 	PQfinish(conn);
 	return NULL;
 }
 
-PGconn *connect_to(
-	const struct targets *t, size_t target, const struct limit *l, struct attempt *out)
+PGconn *connect_to(const struct db_hosts *t, size_t target, const struct deadline *l,
+		   struct query_result *out)
 {
-	const struct target *to = &t->list[target];
+	const struct db_host *to = &t->list[target];
 	char found[RESOLVE_MAX][RESOLVE_TEXT];
 	struct err e = { 0 };
 	PGconn *conn = NULL;
@@ -163,14 +164,15 @@ PGconn *connect_to(
 		return connect_address(t, to, to->hostaddr, l, out);
 	n = resolve(to->host, l, found, &e);
 	if (n < 0) {
-		*out = (struct attempt){ .outcome = ATTEMPT_NOT_SENT, .ended = limit_look(l) };
+		*out = (struct query_result){ .outcome = QUERY_NOT_SENT,
+					      .ended = deadline_check(l) };
 		snprintf(out->text, sizeof(out->text), "%.500s", e.msg);
 	}
 	for (int i = 0; i < n && !conn; i++) {
-		struct limit share = limit_part(l, limit_left(l) / (n - i));
+		struct deadline share = deadline_sub(l, deadline_left(l) / (n - i));
 
 		conn = connect_address(t, to, found[i], &share, out);
-		if (out->outcome == ATTEMPT_INVALID || out->sqlstate[0])
+		if (out->outcome == QUERY_BAD_PARAMS || out->sqlstate[0])
 			break;
 	}
 	return conn;

@@ -37,7 +37,7 @@ static void ask(const char *host, struct reply *r)
 	r->status = getaddrinfo(host, NULL, &hints, &all);
 	for (const struct addrinfo *a = all; a && r->n < RESOLVE_MAX; a = a->ai_next)
 		if (getnameinfo(a->ai_addr, a->ai_addrlen, r->text[r->n], RESOLVE_TEXT, NULL, 0,
-			    NI_NUMERICHOST) == 0)
+				NI_NUMERICHOST) == 0)
 			r->n++;
 	if (all)
 		freeaddrinfo(all);
@@ -52,43 +52,43 @@ static void child(int out, const char *host)
 	_exit(write(out, &r, sizeof(r)) == (ssize_t)sizeof(r) ? 0 : 1);
 }
 
-static int judge(
-	const char *host, const struct reply *r, enum limit_ready ready, ssize_t got, struct err *e)
+static int judge(const char *host, const struct reply *r, enum wait_result ready, ssize_t got,
+		 struct err *e)
 {
-	if (ready != LIMIT_READY)
-		return err_set(e, CNI_AGAIN,
-			"could not translate host name \"%s\" to an address: %s", host,
-			limit_why(ready));
+	if (ready != WAIT_READY)
+		return err_set(e, CNI_TRY_AGAIN_LATER,
+			       "could not translate host name \"%s\" to an address: %s", host,
+			       wait_reason(ready));
 	if (got != (ssize_t)sizeof(*r))
-		return err_set(
-			e, CNI_AGAIN, "could not translate host name \"%s\" to an address", host);
+		return err_set(e, CNI_TRY_AGAIN_LATER,
+			       "could not translate host name \"%s\" to an address", host);
 	if (r->status != 0 || r->n == 0)
-		return err_set(e, CNI_AGAIN,
-			"could not translate host name \"%s\" to an address: %s", host,
-			gai_strerror(r->status ? r->status : EAI_NONAME));
+		return err_set(e, CNI_TRY_AGAIN_LATER,
+			       "could not translate host name \"%s\" to an address: %s", host,
+			       gai_strerror(r->status ? r->status : EAI_NONAME));
 	return r->n;
 }
 
-int resolve(
-	const char *host, const struct limit *l, char out[RESOLVE_MAX][RESOLVE_TEXT], struct err *e)
+int resolve(const char *host, const struct deadline *l, char out[RESOLVE_MAX][RESOLVE_TEXT],
+	    struct err *e)
 {
 	struct reply r = { 0 };
-	enum limit_ready ready;
+	enum wait_result ready;
 	ssize_t got = 0;
 	int p[2];
 	pid_t pid;
 
 	if (pipe2(p, O_CLOEXEC) < 0)
-		return err_set(e, CNI_IO, "pipe: %s", strerror(errno));
+		return err_set(e, CNI_IO_FAILURE, "pipe: %s", strerror(errno));
 	pid = fork();
 	if (pid == 0)
 		child(p[1], host);
 	close(p[1]);
-	scoped_close int in = p[0];
+	cleanup_close int in = p[0];
 	if (pid < 0)
-		return err_set(e, CNI_IO, "fork: %s", strerror(errno));
-	ready = limit_wait(l, in, POLLIN);
-	if (ready == LIMIT_READY)
+		return err_set(e, CNI_IO_FAILURE, "fork: %s", strerror(errno));
+	ready = deadline_wait(l, in, POLLIN);
+	if (ready == WAIT_READY)
 		got = read(in, &r, sizeof(r));
 	kill(pid, SIGKILL);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

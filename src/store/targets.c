@@ -61,7 +61,7 @@ enum { HOST, HOSTADDR, PORT, TSA, LISTS };
 static const char *const list_keys[LISTS] = { "host", "hostaddr", "port", "target_session_attrs" };
 
 /* Copies of the lists, from the configuration or else from the service file. */
-static int read_lists(const struct param *params, size_t n, struct targets *t)
+static int read_lists(const struct param *params, size_t n, struct db_hosts *t)
 {
 	const char *service = given(params, n, "service");
 
@@ -78,7 +78,7 @@ static int read_lists(const struct param *params, size_t n, struct targets *t)
 	return 0;
 }
 
-static int fill_list(struct targets *t, struct err *e)
+static int fill_list(struct db_hosts *t, struct err *e)
 {
 	size_t hosts = count_items(t->memory[HOST]), addrs = count_items(t->memory[HOSTADDR]);
 	size_t ports = count_items(t->memory[PORT]);
@@ -86,15 +86,16 @@ static int fill_list(struct targets *t, struct err *e)
 
 	t->n = hosts ? hosts : addrs ? addrs : 1;
 	if (hosts && addrs && hosts != addrs)
-		return err_set(e, CNI_CONFIG,
-			"ipam: %zu hosts, but %zu hostaddrs: give one for each", hosts, addrs);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam: %zu hosts, but %zu hostaddrs: give one for each", hosts,
+			       addrs);
 	if (ports > 1 && ports != t->n)
-		return err_set(e, CNI_CONFIG,
-			"ipam: %zu ports for %zu hosts: give one port, or one for each host", ports,
-			t->n);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam: %zu ports for %zu hosts: give one port, or one for each host",
+			       ports, t->n);
 	t->list = calloc(t->n, sizeof(*t->list));
 	if (!t->list)
-		return err_set(e, CNI_IO, "out of memory");
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	memcpy(rest, t->memory, sizeof(rest));
 	for (size_t i = 0; i < t->n; i++) {
 		t->list[i].host = next_item(&rest[HOST]);
@@ -112,14 +113,14 @@ static bool is_list_key(const char *key)
 	return false;
 }
 
-static void add_other(struct targets *t, const char *key, const char *value)
+static void add_other(struct db_hosts *t, const char *key, const char *value)
 {
 	t->keys[t->n_others] = key;
 	t->values[t->n_others++] = value;
 }
 
 /* All keywords but the lists, defaults first: of a repeated keyword libpq takes the last. */
-static int fill_others(const struct param *params, size_t n, struct targets *t, struct err *e)
+static int fill_others(const struct param *params, size_t n, struct db_hosts *t, struct err *e)
 {
 	const char *tsa = t->memory[TSA];
 	bool chosen = given(params, n, "target_session_attrs");
@@ -127,7 +128,7 @@ static int fill_others(const struct param *params, size_t n, struct targets *t, 
 	t->keys = calloc(n + 8, sizeof(*t->keys));
 	t->values = calloc(n + 8, sizeof(*t->values));
 	if (!t->keys || !t->values)
-		return err_set(e, CNI_IO, "out of memory");
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	add_other(t, "fallback_application_name", "ipam-status-cni");
 	add_other(t, "client_encoding", "UTF8");
 	if (!given(params, n, "service")) {
@@ -145,7 +146,7 @@ static int fill_others(const struct param *params, size_t n, struct targets *t, 
 }
 
 /* Ours to keep, and so to check: libpq reads it only where it waits itself. */
-static int read_connect_timeout(const char *text, struct targets *t, struct err *e)
+static int read_connect_timeout(const char *text, struct db_hosts *t, struct err *e)
 {
 	char *end;
 
@@ -153,34 +154,35 @@ static int read_connect_timeout(const char *text, struct targets *t, struct err 
 		return 0;
 	t->connect_timeout = (double)strtol(text, &end, 10);
 	if (end == text || *end)
-		return err_set(e, CNI_CONFIG, "ipam.connect_timeout must be whole seconds");
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam.connect_timeout must be whole seconds");
 	return 0;
 }
 
-int targets_of(const struct param *params, size_t n, struct targets *out, struct err *e)
+int db_hosts_read(const struct param *params, size_t n, struct db_hosts *out, struct err *e)
 {
-	struct targets t = { 0 };
+	struct db_hosts t = { 0 };
 
 	if (read_connect_timeout(given(params, n, "connect_timeout"), &t, e) < 0)
 		return -1;
 	if (read_lists(params, n, &t) < 0) {
-		targets_free(&t);
-		return err_set(e, CNI_IO, "out of memory");
+		db_hosts_free(&t);
+		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	}
 	if (fill_list(&t, e) < 0 || fill_others(params, n, &t, e) < 0) {
-		targets_free(&t);
+		db_hosts_free(&t);
 		return -1;
 	}
 	*out = t;
 	return 0;
 }
 
-void targets_free(struct targets *t)
+void db_hosts_free(struct db_hosts *t)
 {
 	free(t->list);
 	free(t->keys);
 	free(t->values);
 	for (int i = 0; i < LISTS; i++)
 		free(t->memory[i]);
-	*t = (struct targets){ 0 };
+	*t = (struct db_hosts){ 0 };
 }

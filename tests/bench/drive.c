@@ -112,7 +112,8 @@ static void fill(char *to, size_t size, const char *from, long number)
 		from++;
 		if (*from == 'a')
 			len += (size_t)snprintf(to + len, size - len, "10.%ld.%ld.%ld",
-				number >> 16 & 255, number >> 8 & 255, number & 255);
+						number >> 16 & 255, number >> 8 & 255,
+						number & 255);
 		else
 			len += (size_t)snprintf(to + len, size - len, "%ld", number);
 	}

@@ -13,9 +13,9 @@ int main(void)
 	const char *conninfo = getenv("CONNINFO");
 	PGconn *conn = PQconnectdb(conninfo ? conninfo : "");
 	PGresult *r = PQexecParams(conn,
-		"INSERT INTO public.ips (pod_id, interface, ip, network, node) "
-		"VALUES ($1, 'eth0', $2, 'floor', 'floor')",
-		2, NULL, values, NULL, NULL, 0);
+				   "INSERT INTO public.ips (pod_id, interface, ip, network, node) "
+				   "VALUES ($1, 'eth0', $2, 'floor', 'floor')",
+				   2, NULL, values, NULL, NULL, 0);
 	int failed = PQresultStatus(r) != PGRES_COMMAND_OK;
 
 	if (failed)

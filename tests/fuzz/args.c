@@ -36,21 +36,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = text_of(data, size);
 	struct log log = { .level = LOG_DEBUG, .err = -1, .file = -1 };
-	struct world world = { .in = -1, .out = -1, .err = -1, .root = "/nonexistent" };
-	struct limit limit = limit_in(10);
+	struct sys sys = { .in = -1, .out = -1, .err = -1, .sysroot = "/nonexistent" };
+	struct deadline deadline = deadline_in(10);
 	cJSON *object = cJSON_Parse(conf_text);
-	struct cni_call call = { .world = &world,
-		.limit = &limit,
-		.log = &log,
-		.command = "ADD",
-		.container = "pod-a",
-		.netns = "/var/run/netns/pod-a",
-		.ifname = "eth0",
-		.args = text,
-		.path = "/nonexistent",
-		.conf = object,
-		.version = CNI_NEWEST,
-		.network = "ipam-status" };
+	struct cni_call call = { .sys = &sys,
+				 .deadline = &deadline,
+				 .log = &log,
+				 .command = "ADD",
+				 .container = "pod-a",
+				 .netns = "/var/run/netns/pod-a",
+				 .ifname = "eth0",
+				 .args = text,
+				 .path = "/nonexistent",
+				 .conf = object,
+				 .version = CNI_NEWEST,
+				 .network = "ipam-status" };
 	struct err e = { 0 };
 	size_t bytes = 0;
 	int result = cni_args(text, count, &bytes, &e);

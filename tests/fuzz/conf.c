@@ -55,7 +55,7 @@ static void fuzz_valid(const struct cni_call *call)
 {
 	struct err e = { 0 };
 	char *list = NULL;
-	int result = valid_read(call->conf, &list, &e);
+	int result = valid_attachments_read(call->conf, &list, &e);
 
 	must_explain(result, &e);
 	if (result == 0) {
@@ -70,19 +70,19 @@ static void fuzz_valid(const struct cni_call *call)
 static void fuzz_verb(const struct cni_verb *verb, const uint8_t *data, size_t size)
 {
 	struct log log = { .level = LOG_DEBUG, .err = -1, .file = -1 };
-	struct world world = { .in = -1, .out = -1, .err = -1, .root = "/nonexistent" };
-	struct limit limit = limit_in(10);
-	struct cni_call call = { .world = &world,
-		.limit = &limit,
-		.log = &log,
-		.command = verb->name,
-		.container = "pod-a",
-		.netns = "",
-		.ifname = "eth0",
-		.args = "",
-		.path = "/nonexistent",
-		.input = (const char *)data,
-		.input_len = size };
+	struct sys sys = { .in = -1, .out = -1, .err = -1, .sysroot = "/nonexistent" };
+	struct deadline deadline = deadline_in(10);
+	struct cni_call call = { .sys = &sys,
+				 .deadline = &deadline,
+				 .log = &log,
+				 .command = verb->name,
+				 .container = "pod-a",
+				 .netns = "",
+				 .ifname = "eth0",
+				 .args = "",
+				 .path = "/nonexistent",
+				 .input = (const char *)data,
+				 .input_len = size };
 	struct conf conf = { 0 };
 	struct err e = { 0 };
 	int result = conf_read(verb, &call, &conf, &e);

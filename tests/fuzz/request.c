@@ -18,7 +18,7 @@ static void must_be_ranges(const struct ranges *ranges)
 		MUST(ip_in(&r->start, &r->subnet) && ip_in(&r->end, &r->subnet));
 		MUST(ip_compare(&r->start, &r->end) <= 0);
 		MUST(ranges_holding(ranges, &r->start) == r &&
-			ranges_holding(ranges, &r->end) == r);
+		     ranges_holding(ranges, &r->end) == r);
 		MUST(r->gateway.family == r->subnet.family);
 	}
 }
@@ -33,7 +33,7 @@ static void must_be_usable(const struct request *r, const struct ranges *ranges)
 		MUST(copy.ip.prefix >= 0 && copy.ip.prefix <= ip_bits(&copy.ip));
 		MUST(request_find(r, &copy.ip) == &r->ips[i]);
 		MUST(ranges->n == 0 || ranges_holding(ranges, &copy.ip));
-		MUST(usable(ranges, &copy.ip, &copy.gateway, &e) == 0);
+		MUST(address_check(ranges, &copy.ip, &copy.gateway, &e) == 0);
 		MUST(memcmp(&copy, &r->ips[i], sizeof(copy)) == 0);
 		MUST(!copy.gateway.family || copy.gateway.family == copy.ip.family);
 	}
@@ -66,10 +66,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct log log = { .level = LOG_ERROR, .err = -1, .file = -1 };
 	cJSON *conf = NULL;
 	struct cni_call call = { .log = &log,
-		.command = "ADD",
-		.args = line ? line + 1 : "",
-		.version = size % 2 ? CNI_0_2_0 : CNI_NEWEST,
-		.network = "ipam-status" };
+				 .command = "ADD",
+				 .args = line ? line + 1 : "",
+				 .version = size % 2 ? CNI_0_2_0 : CNI_NEWEST,
+				 .network = "ipam-status" };
 	struct err e = { 0 };
 
 	if (json_parse(text, line ? (size_t)(line - text) : strlen(text), &conf, &e) == 0) {

@@ -23,7 +23,7 @@ static void print_and_read(const struct result *r, enum cni_version v)
 	struct err e = { 0 };
 
 	MUST(json_parse(text, strlen(text), &object, &e) == 0);
-	MUST(result_parse(object, v, CNI_IO, &read, &e) == 0);
+	MUST(result_parse(object, v, CNI_IO_FAILURE, &read, &e) == 0);
 	again = print(&read, v);
 	MUST(strcmp(text, again) == 0);
 	result_free(&read);
@@ -36,7 +36,7 @@ static void fuzz_version(const cJSON *object, enum cni_version v)
 {
 	struct result r;
 	struct err e = { 0 };
-	int result = result_parse(object, v, CNI_CONFIG, &r, &e);
+	int result = result_parse(object, v, CNI_INVALID_NETWORK_CONFIG, &r, &e);
 
 	must_explain(result, &e);
 	if (result < 0)
@@ -50,7 +50,7 @@ static void fuzz_judge(const char *text, size_t size, int status)
 	struct child_outcome outcome = {
 		.end = CHILD_EXITED, .status = status, .output = (char *)text, .len = size
 	};
-	struct verdict verdict;
+	struct delegate_reply verdict;
 	struct result r;
 	struct err e = { 0 };
 	int result = judge("/opt/cni/bin/x", &outcome, &verdict, &e);
@@ -59,12 +59,12 @@ static void fuzz_judge(const char *text, size_t size, int status)
 	if (result < 0)
 		return;
 	if (!verdict.error) {
-		result = judge_result("/opt/cni/bin/x", &verdict, CNI_NEWEST, &r, &e);
+		result = delegate_result("/opt/cni/bin/x", &verdict, CNI_NEWEST, &r, &e);
 		must_explain(result, &e);
 		if (result == 0)
 			result_free(&r);
 	}
-	verdict_free(&verdict);
+	delegate_reply_free(&verdict);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

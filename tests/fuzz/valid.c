@@ -28,7 +28,7 @@ static void must_read_the_same(const char *list)
 	MUST(json_parse(list, len, &read, &e) == 0);
 	must_be_strict(read);
 	MUST(cJSON_AddItemToObject(conf, "cni.dev/valid-attachments", read));
-	MUST(valid_read(conf, &again, &e) == 0);
+	MUST(valid_attachments_read(conf, &again, &e) == 0);
 	MUST(strcmp(list, again) == 0);
 	free(again);
 	cJSON_Delete(conf);
@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (json_parse((const char *)data, size, &conf, &e) < 0)
 		return 0;
 	if (cJSON_IsObject(conf)) { /* what a configuration always is */
-		result = valid_read(conf, &list, &e);
+		result = valid_attachments_read(conf, &list, &e);
 		must_explain(result, &e);
 		if (result == 0)
 			must_read_the_same(list);

@@ -94,8 +94,8 @@ static inline bool server_say_nothing(int fd, char type)
 }
 
 /* An error or a notice. `now` says whether it carries the severity that is not translated. */
-static inline bool server_report(
-	int fd, char type, const char *severity, const char *sqlstate, bool now)
+static inline bool server_report(int fd, char type, const char *severity, const char *sqlstate,
+				 bool now)
 {
 	struct message m = { .len = 0 };
 
@@ -203,7 +203,7 @@ static inline bool server_await_statement(struct server *s, int fd)
 
 	while (type != 'S') {
 		if (!server_read(fd, &type, 1) || !server_read(fd, &len, 4) ||
-			!server_skip(fd, ntohl(len) - 4))
+		    !server_skip(fd, ntohl(len) - 4))
 			return false;
 	}
 	s->statements++;
@@ -259,14 +259,16 @@ static inline bool server_word(struct server *s, int fd, const char *word, const
 		const char *word, *severity;
 		char type;
 		bool now;
-	} reports[] = { { "notice", "NOTICE", 'N', true }, { "warning", "WARNING", 'N', true },
-		{ "error", "ERROR", 'E', true }, { "fatal", "FATAL", 'E', true },
-		{ "old-warning", "WARNING", 'N', false }, { "old-fatal", "FATAL", 'E', false } };
+	} reports[] = {
+		{ "notice", "NOTICE", 'N', true },        { "warning", "WARNING", 'N', true },
+		{ "error", "ERROR", 'E', true },          { "fatal", "FATAL", 'E', true },
+		{ "old-warning", "WARNING", 'N', false }, { "old-fatal", "FATAL", 'E', false }
+	};
 
 	for (size_t i = 0; i < COUNT(reports); i++)
 		if (strcmp(word, reports[i].word) == 0)
-			return server_report(
-				fd, reports[i].type, reports[i].severity, rest, reports[i].now);
+			return server_report(fd, reports[i].type, reports[i].severity, rest,
+					     reports[i].now);
 	if (strcmp(word, "hello") == 0)
 		return server_hello(fd);
 	if (strcmp(word, "welcome") == 0)
@@ -335,7 +337,7 @@ static inline void *server_run(void *server)
 static inline void server_start(struct server *s, const char *const *scripts, size_t n)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(at);
 
 	*s = (struct server){ .scripts = scripts, .n = n };

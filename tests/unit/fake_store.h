@@ -20,7 +20,7 @@ struct fake {
 	struct fake_row rows[16];
 	size_t n;
 	int last_id;
-	struct text calls;    /* which functions were called: "insert look" */
+	struct strbuf calls;  /* which functions were called: "insert look" */
 	const char *fails;    /* one that fails, or NULL */
 	const char *doubtful; /* one that fails after it has recorded, or NULL */
 	bool hides_warnings;  /* what del and gc say of the server */
@@ -43,7 +43,7 @@ static inline void fake_copy(char *to, size_t size, const char *from)
 
 /* Records a row without looking at the others. */
 static inline struct fake_row *fake_add(struct fake *f, const struct attachment *by,
-	const struct ip *ip, const char *boot_id, double age)
+					const struct ip *ip, const char *boot_id, double age)
 {
 	struct fake_row *r = &f->rows[f->n++];
 
@@ -59,8 +59,8 @@ static inline struct fake_row *fake_add(struct fake *f, const struct attachment 
 }
 
 /* The same, from texts: whose it is ("network/node/pod/interface") and its address. */
-static inline struct fake_row *fake_holds(
-	struct fake *f, const char *whose, const char *address, const char *boot_id, double age)
+static inline struct fake_row *fake_holds(struct fake *f, const char *whose, const char *address,
+					  const char *boot_id, double age)
 {
 	char part[4][64];
 	struct attachment by = {
@@ -69,8 +69,8 @@ static inline struct fake_row *fake_holds(
 	struct ip ip;
 
 	assert_int_equal(sscanf(whose, "%63[^/]/%63[^/]/%63[^/]/%63[^/]", part[0], part[1], part[2],
-				 part[3]),
-		4);
+				part[3]),
+			 4);
 	assert_true(ip_parse(address, &ip));
 	return fake_add(f, &by, &ip, boot_id, age);
 }
@@ -91,7 +91,7 @@ static inline const char *fake_says(const struct fake *f)
 	says[0] = '\0';
 	for (size_t i = 0; i < f->n; i++)
 		len += (size_t)snprintf(says + len, sizeof(says) - len, "%s%s:%s", i ? " " : "",
-			f->rows[i].pod, ip_text(&f->rows[i].ip, true, ip));
+					f->rows[i].pod, ip_text(&f->rows[i].ip, true, ip));
 	return says;
 }
 
@@ -99,11 +99,11 @@ static inline const char *fake_says(const struct fake *f)
 
 static inline int fake_called(struct fake *f, const char *function, struct err *e)
 {
-	text_item(&f->calls, " ", function);
+	strbuf_join(&f->calls, " ", function);
 	if (f->meanwhile)
 		f->meanwhile(f, function);
 	if (f->fails && strcmp(f->fails, function) == 0)
-		return err_set(e, CNI_AGAIN, "no %s", function);
+		return err_set(e, CNI_TRY_AGAIN_LATER, "no %s", function);
 	return 0;
 }
 
@@ -113,7 +113,7 @@ static inline bool fake_mine(const struct fake_row *r, const struct attachment *
 	       strcmp(r->pod, a->pod) == 0 && strcmp(r->interface, a->interface) == 0;
 }
 
-static inline bool fake_asked(const struct fake_row *r, const struct claim *c)
+static inline bool fake_asked(const struct fake_row *r, const struct reservation *c)
 {
 	for (size_t i = 0; i < c->n_ips; i++)
 		if (strcmp(r->network, c->by.network) == 0 && ip_same_host(&r->ip, &c->ips[i]))
@@ -136,22 +136,22 @@ static inline bool fake_listed(const char *ids, const char *id)
 	return strstr(all, one);
 }
 
-static inline int fake_record(struct fake *f, const struct claim *c, struct text *inserted)
+static inline int fake_record(struct fake *f, const struct reservation *c, struct strbuf *inserted)
 {
 	for (size_t i = 0; i < f->n; i++)
 		if (fake_mine(&f->rows[i], &c->by) || fake_asked(&f->rows[i], c))
-			return STORE_TAKEN;
+			return STORE_CONFLICT;
 	for (size_t i = 0; i < c->n_ips; i++) {
 		struct fake_row *r = fake_add(f, &c->by, &c->ips[i], c->boot_id, 0);
 
 		fake_copy(r->pod_name, sizeof(r->pod_name), c->pod_name);
-		text_item(inserted, ",", r->id);
+		strbuf_join(inserted, ",", r->id);
 	}
 	return STORE_DONE;
 }
 
-static inline int fake_insert(void *context, const struct claim *c, const struct limit *l,
-	struct text *inserted, struct err *e)
+static inline int fake_insert(void *context, const struct reservation *c, const struct deadline *l,
+			      struct strbuf *inserted, struct err *e)
 {
 	struct fake *f = context;
 	int rc = fake_called(f, "insert", e);
@@ -160,27 +160,27 @@ static inline int fake_insert(void *context, const struct claim *c, const struct
 	if (rc == 0)
 		rc = fake_record(f, c, inserted);
 	if (rc == STORE_DONE && f->doubtful && strcmp(f->doubtful, "insert") == 0)
-		return err_set(e, CNI_AGAIN, "insert is in doubt");
+		return err_set(e, CNI_TRY_AGAIN_LATER, "insert is in doubt");
 	return rc;
 }
 
-static inline struct holding fake_holding(const struct fake_row *r, const struct claim *c)
+static inline struct allocation fake_holding(const struct fake_row *r, const struct reservation *c)
 {
-	return (struct holding){ .id = r->id,
-		.ip = r->ip,
-		.pod = r->pod,
-		.interface = r->interface,
-		.node = r->node,
-		.since = "yesterday",
-		.pod_name = r->pod_name[0] ? r->pod_name : NULL,
-		.here = strcmp(r->node, c->by.node) == 0,
-		.this_boot = strcmp(r->boot_id, c->boot_id) == 0,
-		.earlier = fake_earlier(r, c->boot_id, c->uptime),
-		.mine = fake_mine(r, &c->by) };
+	return (struct allocation){ .id = r->id,
+				    .ip = r->ip,
+				    .pod = r->pod,
+				    .interface = r->interface,
+				    .node = r->node,
+				    .since = "yesterday",
+				    .pod_name = r->pod_name[0] ? r->pod_name : NULL,
+				    .same_node = strcmp(r->node, c->by.node) == 0,
+				    .this_boot = strcmp(r->boot_id, c->boot_id) == 0,
+				    .previous_boot = fake_earlier(r, c->boot_id, c->uptime),
+				    .own = fake_mine(r, &c->by) };
 }
 
-static inline int fake_look(void *context, const struct claim *c, const struct limit *l,
-	struct holdings *out, struct err *e)
+static inline int fake_look(void *context, const struct reservation *c, const struct deadline *l,
+			    struct allocations *out, struct err *e)
 {
 	struct fake *f = context;
 	struct fake_row *copy;
@@ -189,8 +189,8 @@ static inline int fake_look(void *context, const struct claim *c, const struct l
 	if (fake_called(f, "look", e) < 0)
 		return STORE_FAILED;
 	copy = malloc(sizeof(f->rows));
-	*out = (struct holdings){ .rows = calloc(COUNT(f->rows), sizeof(*out->rows)),
-		.memory = copy };
+	*out = (struct allocations){ .rows = calloc(COUNT(f->rows), sizeof(*out->rows)),
+				     .memory = copy };
 	memcpy(copy, f->rows, sizeof(f->rows));
 	for (size_t i = 0; i < f->n; i++)
 		if (fake_mine(&copy[i], &c->by) || fake_asked(&copy[i], c))
@@ -198,8 +198,9 @@ static inline int fake_look(void *context, const struct claim *c, const struct l
 	return STORE_DONE;
 }
 
-static inline int fake_confirm(void *context, const struct claim *c, const char *held,
-	const struct limit *l, struct text *inserted, size_t *confirmed, struct err *e)
+static inline int fake_confirm(void *context, const struct reservation *c, const char *held,
+			       const struct deadline *l, struct strbuf *inserted, size_t *confirmed,
+			       struct err *e)
 {
 	struct fake *f = context;
 
@@ -221,7 +222,7 @@ static inline int fake_confirm(void *context, const struct claim *c, const char 
 }
 
 /* Moves row i into the released ones. */
-static inline void fake_release_row(struct fake *f, size_t i, struct releases *out)
+static inline void fake_release_row(struct fake *f, size_t i, struct released_rows *out)
 {
 	struct fake_row *kept = out->memory;
 	struct fake_row *r = &kept[out->n];
@@ -230,21 +231,22 @@ static inline void fake_release_row(struct fake *f, size_t i, struct releases *o
 	*r = f->rows[i];
 	ip_text(&r->ip, false, ip);
 	fake_copy(r->pod_name, sizeof(r->pod_name), ip);
-	out->rows[out->n++] = (struct release){
+	out->rows[out->n++] = (struct released){
 		.ip = r->pod_name, .pod = r->pod, .interface = r->interface, .boot_id = r->boot_id
 	};
 	fake_drop(f, i);
 }
 
-static inline struct releases fake_releases(const struct fake *f)
+static inline struct released_rows fake_releases(const struct fake *f)
 {
-	return (struct releases){ .rows = calloc(COUNT(f->rows), sizeof(struct release)),
-		.memory = calloc(COUNT(f->rows), sizeof(struct fake_row)),
-		.hides_warnings = f->hides_warnings };
+	return (struct released_rows){ .rows = calloc(COUNT(f->rows), sizeof(struct released)),
+				       .memory = calloc(COUNT(f->rows), sizeof(struct fake_row)),
+				       .hides_warnings = f->hides_warnings };
 }
 
-static inline int fake_take(void *context, const struct claim *c, const char *stale,
-	const struct limit *l, struct text *inserted, struct releases *out, struct err *e)
+static inline int fake_take(void *context, const struct reservation *c, const char *stale,
+			    const struct deadline *l, struct strbuf *inserted,
+			    struct released_rows *out, struct err *e)
 {
 	struct fake *f = context;
 	struct fake before;
@@ -257,18 +259,18 @@ static inline int fake_take(void *context, const struct claim *c, const char *st
 	*out = fake_releases(f);
 	for (size_t i = f->n; i-- > 0;)
 		if (fake_listed(stale, f->rows[i].id) &&
-			fake_earlier(&f->rows[i], c->boot_id, c->uptime))
+		    fake_earlier(&f->rows[i], c->boot_id, c->uptime))
 			fake_release_row(f, i, out);
 	rc = fake_record(f, c, inserted);
 	if (rc != STORE_DONE) {
 		*f = before; /* all or nothing */
-		releases_free(out);
+		released_rows_free(out);
 	}
 	return rc;
 }
 
 static inline int fake_release(void *context, const struct attachment *a, const char *inserted,
-	const struct limit *l, struct err *e)
+			       const struct deadline *l, struct err *e)
 {
 	struct fake *f = context;
 
@@ -281,8 +283,8 @@ static inline int fake_release(void *context, const struct attachment *a, const 
 	return STORE_DONE;
 }
 
-static inline int fake_del(void *context, const struct attachment *a, const struct limit *l,
-	struct releases *out, struct err *e)
+static inline int fake_del(void *context, const struct attachment *a, const struct deadline *l,
+			   struct released_rows *out, struct err *e)
 {
 	struct fake *f = context;
 
@@ -297,8 +299,8 @@ static inline int fake_del(void *context, const struct attachment *a, const stru
 }
 
 /* Releases every row of the node; what is valid is the statement's part, and tested there. */
-static inline int fake_gc(void *context, const struct gc_request *g, const struct limit *l,
-	struct releases *out, struct err *e)
+static inline int fake_gc(void *context, const struct gc_request *g, const struct deadline *l,
+			  struct released_rows *out, struct err *e)
 {
 	struct fake *f = context;
 
@@ -311,17 +313,17 @@ static inline int fake_gc(void *context, const struct gc_request *g, const struc
 	for (size_t i = f->n; i-- > 0;)
 		if (strcmp(f->rows[i].node, g->node) == 0) {
 			if (strcmp(f->rows[i].boot_id, g->boot_id) == 0 ||
-				f->rows[i].age > g->uptime)
+			    f->rows[i].age > g->uptime)
 				fake_release_row(f, i, out);
 			else
-				out->twin_count = "1", out->twin_pod = "pod-t",
-				out->twin_interface = "eth0";
+				out->duplicate_node_count = "1", out->duplicate_node_pod = "pod-t",
+				out->duplicate_node_interface = "eth0";
 		}
 	return STORE_DONE;
 }
 
-static inline int fake_status(
-	void *context, const struct limit *l, struct store_status *out, struct err *e)
+static inline int fake_status(void *context, const struct deadline *l, struct store_status *out,
+			      struct err *e)
 {
 	struct fake *f = context;
 
@@ -332,26 +334,26 @@ static inline int fake_status(
 
 static inline void fake_close(void *context)
 {
-	text_item(&((struct fake *)context)->calls, " ", "close");
+	strbuf_join(&((struct fake *)context)->calls, " ", "close");
 }
 
 static inline struct store fake_store(struct fake *f)
 {
 	return (struct store){ .context = f,
-		.insert = fake_insert,
-		.look = fake_look,
-		.confirm = fake_confirm,
-		.take = fake_take,
-		.release = fake_release,
-		.del = fake_del,
-		.gc = fake_gc,
-		.status = fake_status,
-		.close = fake_close };
+			       .insert = fake_insert,
+			       .look = fake_look,
+			       .confirm = fake_confirm,
+			       .take = fake_take,
+			       .release = fake_release,
+			       .del = fake_del,
+			       .gc = fake_gc,
+			       .status = fake_status,
+			       .close = fake_close };
 }
 
 static inline void fake_free(struct fake *f)
 {
-	text_free(&f->calls);
+	strbuf_free(&f->calls);
 }
 
 #endif

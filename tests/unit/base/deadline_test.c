@@ -1,0 +1,235 @@
+/* The deadline and its watchers. Needs nothing. */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/limit.h"
+
+static double seconds_since(int64_t start)
+{
+	return (double)(monotonic_now() - start) / 1e9;
+}
+
+TEST(a_wait_ends_in_time)
+{
+	int64_t start = monotonic_now();
+	struct deadline l = deadline_in(0.05);
+	int p[2];
+
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(deadline_wait(&l, p[0], POLLIN), WAIT_TIMEOUT);
+	assert_true(seconds_since(start) >= 0.05);
+	assert_true(seconds_since(start) < 5);
+	assert_true(deadline_left(&l) <= 0);
+	assert_int_equal(deadline_check(&l), WAIT_TIMEOUT);
+	close(p[0]);
+	close(p[1]);
+}
+
+TEST(a_pause)
+{
+	int64_t start = monotonic_now();
+	struct deadline l = deadline_in(0.02);
+
+	assert_int_equal(deadline_wait(&l, -1, 0), WAIT_TIMEOUT);
+	assert_true(seconds_since(start) >= 0.02);
+}
+
+TEST(ready_counts_before_the_end)
+{
+	struct deadline l = deadline_in(0);
+	int p[2];
+
+	assert_int_equal(pipe(p), 0);
+	assert_int_equal(write(p[1], "x", 1), 1);
+	assert_int_equal(deadline_wait(&l, p[0], POLLIN), WAIT_READY);
+	close(p[1]);
+	close(p[0]);
+}
+
+TEST(the_other_end_gone_is_ready)
+{
+	struct deadline l = deadline_in(10);
+	int p[2];
+
+	assert_int_equal(pipe(p), 0);
+	close(p[1]);
+	assert_int_equal(deadline_wait(&l, p[0], POLLIN), WAIT_READY);
+	close(p[0]);
+	assert_int_equal(deadline_wait(&l, p[0], POLLIN), WAIT_READY); /* read will say EBADF */
+}
+
+TEST(no_reader_is_abandoned)
+{
+	struct deadline l = deadline_in(10);
+	int pipe_ends[2];
+	int socket_ends[2];
+
+	assert_int_equal(pipe(pipe_ends), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, socket_ends), 0);
+	l.stdout_fd = pipe_ends[1];
+	assert_int_equal(deadline_check(&l), WAIT_READY);
+	close(pipe_ends[0]);
+	assert_int_equal(deadline_check(&l), WAIT_CANCELLED);
+	assert_int_equal(deadline_wait(&l, -1, 0), WAIT_CANCELLED);
+	l.stdout_fd = socket_ends[1];
+	assert_int_equal(deadline_check(&l), WAIT_READY);
+	close(socket_ends[0]);
+	assert_int_equal(deadline_wait(&l, -1, 0), WAIT_CANCELLED);
+	close(pipe_ends[1]);
+	close(socket_ends[1]);
+	assert_int_equal(deadline_check(&l), WAIT_CANCELLED); /* a descriptor that is closed */
+}
+
+TEST(a_file_has_no_reader_that_goes)
+{
+	struct deadline l = deadline_in(0.02);
+	int file = open("/dev/null", O_WRONLY);
+
+	l.stdout_fd = file;
+	assert_int_equal(deadline_wait(&l, -1, 0), WAIT_TIMEOUT);
+	close(file);
+}
+
+/* A bare chroot has no /dev/pts to make a terminal in. */
+TEST(nor_has_a_terminal)
+{
+	struct deadline l = deadline_in(0.02);
+	int master, slave;
+
+	if (openpty(&master, &slave, NULL, NULL, NULL) < 0)
+		skip();
+	close(master);
+	l.stdout_fd = slave;
+	assert_int_equal(deadline_check(&l), WAIT_READY);
+	assert_int_equal(deadline_wait(&l, -1, 0), WAIT_TIMEOUT);
+	close(slave);
+}
+
+TEST(a_part_ends_first_or_with_the_whole)
+{
+	struct deadline whole = deadline_in(10);
+	struct deadline part;
+
+	whole.stdout_fd = 7;
+	whole.signal_fd = 8;
+	part = deadline_sub(&whole, 1);
+	assert_true(deadline_left(&part) > 0.5 && deadline_left(&part) <= 1);
+	assert_int_equal(part.stdout_fd, 7);
+	assert_int_equal(part.signal_fd, 8);
+	part = deadline_sub(&whole, 100);
+	assert_true(part.end == whole.end);
+	part = deadline_sub(&whole, -1);
+	assert_true(deadline_left(&part) <= 0);
+}
+
+TEST(odd_numbers_of_seconds)
+{
+	struct deadline l = deadline_in(1e300);
+
+	assert_true(deadline_left(&l) > 1e7);
+	l = deadline_in(-1e300);
+	assert_true(deadline_left(&l) <= 0);
+	l = deadline_in((double)NAN);
+	assert_true(deadline_left(&l) <= 0);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* SIGUSR1 to the thread that waits, a few times. */
+static void *disturb(void *thread)
+{
+	for (int i = 0; i < 5; i++) {
+		usleep(5000);
+		pthread_kill(*(pthread_t *)thread, SIGUSR1);
+	}
+	return NULL;
+}
+
+TEST(other_signals_do_not_end_a_wait)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	pthread_t self = pthread_self();
+	pthread_t other;
+	int64_t start = monotonic_now();
+	struct deadline l = deadline_in(0.1);
+
+	sigaction(SIGUSR1, &action, NULL);
+	assert_int_equal(pthread_create(&other, NULL, disturb, &self), 0);
+	assert_int_equal(deadline_wait(&l, -1, 0), WAIT_TIMEOUT);
+	assert_true(seconds_since(start) >= 0.1);
+	pthread_join(other, NULL);
+}
+
+TEST(signals_that_end_us)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	sigset_t blocked;
+	struct deadline l = deadline_in(10);
+	uint64_t n;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigprocmask(SIG_BLOCK, &blocked, NULL); /* as a parent may leave it */
+	l.signal_fd = catch_signals();
+	assert_true(l.signal_fd >= 0);
+	assert_int_equal(catch_signals(), l.signal_fd);
+	for (size_t i = 0; i < COUNT(signals); i++) {
+		assert_int_equal(deadline_check(&l), WAIT_READY);
+		raise(signals[i]);
+		assert_int_equal(deadline_check(&l), WAIT_CANCELLED);
+		assert_int_equal(deadline_wait(&l, -1, 0), WAIT_CANCELLED);
+		assert_int_equal(read(l.signal_fd, &n, sizeof(n)), sizeof(n));
+	}
+}
+
+/* What a child says that arms the last resort, and then computes for ever or `ends` by itself. */
+static void last_resort(bool ends, const char *said, int status)
+{
+	char buf[32] = "";
+	int p[2], how;
+	pid_t pid;
+
+	assert_return_code(pipe(p), errno);
+	pid = fork();
+	if (pid == 0) {
+		arm_watchdog(0.05, p[1], "last words");
+		if (ends)
+			arm_watchdog(0, -1, NULL);
+		for (int64_t end = monotonic_now() + 200000000; !ends || monotonic_now() < end;)
+			;
+		_exit(0);
+	}
+	close(p[1]);
+	assert_int_equal(waitpid(pid, &how, 0), pid);
+	assert_int_equal(read(p[0], buf, sizeof(buf) - 1), strlen(said));
+	assert_string_equal(buf, said);
+	assert_int_equal(how, status << 8);
+	close(p[0]);
+}
+
+TEST(the_last_resort)
+{
+	last_resort(false, "last words", 1);
+	last_resort(true, "", 0);
+}
+
+TEST(reasons)
+{
+	assert_string_equal(wait_reason(WAIT_TIMEOUT), "the deadline has passed");
+	assert_string_equal(wait_reason(WAIT_CANCELLED), "nobody waits for the answer any more");
+	assert_string_equal(wait_reason(WAIT_READY), "ready");
+}

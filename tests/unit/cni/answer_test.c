@@ -1,0 +1,242 @@
+/* Printing, and undoing what could not be printed. Needs memfd_create. */
+#include "memory_fds.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "cni/answer.h"
+
+/* A call in a sys, and what happened to its answer. */
+struct stage {
+	struct sys sys;
+	struct deadline deadline;
+	struct log log;
+	struct cni_call call;
+	char text[4096];
+};
+
+struct fate {
+	int undone, dropped;
+};
+
+static void stage_set(struct stage *s)
+{
+	*s = (struct stage){ .sys = world_of(NULL, ""), .deadline = deadline_in(10) };
+	s->log = (struct log){ .level = LOG_INFO, .err = s->sys.err, .file = -1 };
+	s->call = (struct cni_call){ .sys = &s->sys,
+				     .deadline = &s->deadline,
+				     .log = &s->log,
+				     .command = "ADD",
+				     .version = CNI_1_0_0 };
+}
+
+/* stdout becomes another descriptor. */
+static void stage_out(struct stage *s, int fd)
+{
+	close(s->sys.out);
+	s->sys.out = fd;
+}
+
+static void note_undo(void *context, struct log *log)
+{
+	struct fate *fate = context;
+
+	assert_non_null(log);
+	assert_int_equal(fate->dropped, 0);
+	fate->undone++;
+}
+
+static void note_drop(void *context)
+{
+	((struct fate *)context)->dropped++;
+}
+
+static struct cni_reply answer_of(const char *json, struct fate *fate)
+{
+	return (struct cni_reply){ .json = json ? strdup(json) : NULL,
+				   .rollback = note_undo,
+				   .destroy = note_drop,
+				   .context = fate };
+}
+
+TEST(printed)
+{
+	struct fate fate = { 0 };
+	struct cni_reply answer = answer_of("{\"ips\":[]}", &fate);
+	struct stage s;
+
+	stage_set(&s);
+	assert_int_equal(send_reply(&s.call, &answer), 0);
+	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)), "{\"ips\":[]}\n");
+	assert_string_equal(held(s.sys.err, s.text, sizeof(s.text)), "");
+	assert_int_equal(fate.undone, 0);
+	assert_int_equal(fate.dropped, 1);
+	world_close(&s.sys);
+}
+
+TEST(nothing_to_print)
+{
+	struct fate fate = { 0 };
+	struct cni_reply answer = answer_of(NULL, &fate);
+	struct stage s;
+
+	stage_set(&s);
+	stage_out(&s, open("/dev/full", O_WRONLY));
+	assert_int_equal(send_reply(&s.call, &answer), 0);
+	assert_int_equal(fate.undone, 0);
+	assert_int_equal(fate.dropped, 1);
+	world_close(&s.sys);
+}
+
+TEST(a_passed_on_error)
+{
+	struct fate fate = { 0 };
+	struct cni_reply answer = answer_of("{ \"code\": 100 }", &fate);
+	struct stage s;
+
+	stage_set(&s);
+	answer.is_error = true;
+	assert_int_equal(send_reply(&s.call, &answer), 1);
+	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)), "{ \"code\": 100 }");
+	assert_int_equal(fate.undone, 0);
+	assert_int_equal(fate.dropped, 1);
+	world_close(&s.sys);
+}
+
+static void undone(struct stage *s, const char *logged)
+{
+	struct fate fate = { 0 };
+	struct cni_reply answer = answer_of("{}", &fate);
+
+	assert_int_equal(send_reply(&s->call, &answer), 1);
+	assert_int_equal(fate.undone, 1);
+	assert_int_equal(fate.dropped, 1);
+	held(s->sys.err, s->text, sizeof(s->text));
+	if (!strstr(s->text, logged))
+		fail_msg("logged: %s", s->text);
+	world_close(&s->sys);
+}
+
+TEST(what_cannot_be_printed_is_undone)
+{
+	struct stage s;
+	int p[2];
+
+	stage_set(&s);
+	stage_out(&s, open("/dev/full", O_WRONLY));
+	undone(&s, "ADD: cannot write the answer to stdout: No space left on device");
+	stage_set(&s);
+	stage_out(&s, open("/dev/null", O_RDONLY));
+	undone(&s, "ADD: cannot write the answer to stdout: Bad file descriptor");
+	stage_set(&s);
+	assert_int_equal(pipe(p), 0);
+	close(p[0]);
+	stage_out(&s, p[1]);
+	undone(&s, "ADD: cannot write the answer to stdout: Broken pipe");
+}
+
+/* The linker's --wrap gives these names. NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl*) */
+int __real_close(int fd);
+int __wrap_close(int fd);
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl*) */
+
+/* While it is set, closing fails as on a file system that writes at close. */
+static bool close_fails;
+
+int __wrap_close(int fd)
+{
+	int result = __real_close(fd);
+
+	if (!close_fails)
+		return result;
+	errno = EIO;
+	return -1;
+}
+
+TEST(an_error_that_shows_at_close)
+{
+	struct fate fate = { 0 };
+	struct cni_reply answer = answer_of("{}", &fate);
+	struct stage s;
+
+	stage_set(&s);
+	close_fails = true;
+	assert_int_equal(send_reply(&s.call, &answer), 1);
+	close_fails = false;
+	assert_int_equal(fate.undone, 1);
+	assert_non_null(strstr(held(s.sys.err, s.text, sizeof(s.text)),
+			       "ADD: cannot write the answer to stdout: Input/output error\n"));
+	world_close(&s.sys);
+}
+
+TEST(a_pipe_that_nobody_empties)
+{
+	char fill[4096] = { 0 };
+	struct stage s;
+	int64_t start = monotonic_now();
+	int p[2];
+
+	assert_int_equal(pipe2(p, O_NONBLOCK), 0);
+	while (write(p[1], fill, sizeof(fill)) > 0)
+		;
+	stage_set(&s);
+	stage_out(&s, p[1]);
+	s.deadline = deadline_in(0.1); /* and the second of grace */
+	undone(&s, "ADD: cannot write the answer to stdout: ");
+	assert_true(monotonic_now() - start < 5 * INT64_C(1000000000));
+	close(p[0]);
+}
+
+TEST(an_answer_that_nobody_waits_for)
+{
+	struct stage s;
+	int signal_fd[2];
+
+	assert_int_equal(pipe(signal_fd), 0);
+	assert_int_equal(write(signal_fd[1], "x", 1), 1);
+	stage_set(&s);
+	s.deadline.signal_fd = signal_fd[0];
+	undone(&s, "[error] ADD: nobody waits for the answer any more\n");
+	close(signal_fd[0]);
+	close(signal_fd[1]);
+}
+
+TEST(after_the_end_there_is_a_moment_left)
+{
+	struct fate fate = { 0 };
+	struct cni_reply answer = answer_of("{}", &fate);
+	struct stage s;
+
+	stage_set(&s);
+	s.deadline = deadline_in(0);
+	assert_int_equal(send_reply(&s.call, &answer), 0);
+	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)), "{}\n");
+	world_close(&s.sys);
+}
+
+TEST(an_error)
+{
+	struct stage s;
+	struct err e;
+
+	stage_set(&s);
+	err_set(&e, CNI_ADDRESS_IN_USE, "10.0.0.5 is held");
+	assert_int_equal(send_error(&s.call, &e, NULL), 1);
+	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)),
+			    "{\"cniVersion\":\"1.1.0\",\"code\":100,\"msg\":\"10.0.0.5 is held\","
+			    "\"details\":\"\"}\n");
+	assert_non_null(strstr(held(s.sys.err, s.text, sizeof(s.text)),
+			       " [error] ADD: 10.0.0.5 is held\n"));
+	world_close(&s.sys);
+	stage_set(&s);
+	err_details(&e, "by pod-a");
+	assert_int_equal(send_error(&s.call, &e, "0.4.0"), 1);
+	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)),
+			    "{\"cniVersion\":\"0.4.0\",\"code\":100,\"msg\":\"10.0.0.5 is held\","
+			    "\"details\":\"by pod-a\"}\n");
+	assert_non_null(strstr(held(s.sys.err, s.text, sizeof(s.text)),
+			       " [error] ADD: 10.0.0.5 is held; by pod-a\n"));
+	world_close(&s.sys);
+}

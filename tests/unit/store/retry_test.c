@@ -1,0 +1,340 @@
+/* The loop that tries again, on scripted attempts. Needs nothing. */
+#include "unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "store/again.h"
+
+TEST(what_each_outcome_asks_for)
+{
+	static const struct {
+		enum query_outcome outcome;
+		const char *sqlstate;
+		enum retry_decision what;
+	} t[] = {
+		{ QUERY_OK, "", RETRY_NO },
+		{ QUERY_BAD_PARAMS, "", RETRY_NO },
+		{ QUERY_UNCONFIRMED, "", RETRY_NEXT_HOST },
+		{ QUERY_UNKNOWN, "", RETRY_NEXT_HOST },
+		{ QUERY_UNKNOWN, "57P01", RETRY_NEXT_HOST },
+		{ QUERY_UNKNOWN, "08P01", RETRY_NEXT_HOST },
+		{ QUERY_UNKNOWN, "40003", RETRY_NEXT_HOST },
+		{ QUERY_UNKNOWN, "28P01", RETRY_NEXT_HOST },
+		{ QUERY_NOT_SENT, "", RETRY_NEXT_HOST },
+		{ QUERY_NOT_SENT, "57P03", RETRY_NEXT_HOST }, /* starting up */
+		{ QUERY_NOT_SENT, "53300", RETRY_NEXT_HOST }, /* full */
+		{ QUERY_NOT_SENT, "08P01", RETRY_NEXT_HOST }, /* a pooler */
+		{ QUERY_NOT_SENT, "28P01", RETRY_NO },        /* wrong password */
+		{ QUERY_NOT_SENT, "28000", RETRY_NO },        /* pg_hba.conf */
+		{ QUERY_NOT_SENT, "3D000", RETRY_NO },        /* no such database */
+		{ QUERY_NOT_SENT, "42501", RETRY_NO },        /* no right to connect */
+		{ QUERY_REJECTED, "25006", RETRY_NEXT_HOST }, /* read-only */
+		{ QUERY_REJECTED, "08006", RETRY_NEXT_HOST },
+		{ QUERY_REJECTED, "57014", RETRY_SAME_HOST }, /* cancelled */
+		{ QUERY_REJECTED, "57P01", RETRY_NEXT_HOST },
+		{ QUERY_REJECTED, "53100", RETRY_NEXT_HOST }, /* disk full */
+		{ QUERY_REJECTED, "40001", RETRY_SAME_HOST },
+		{ QUERY_REJECTED, "40P01", RETRY_SAME_HOST }, /* deadlock */
+		{ QUERY_REJECTED, "55P03", RETRY_SAME_HOST }, /* lock not available */
+		{ QUERY_REJECTED, "55006", RETRY_NO },
+		{ QUERY_REJECTED, "23505", RETRY_NO },
+		{ QUERY_REJECTED, "42P01", RETRY_NO },
+		{ QUERY_REJECTED, "42501", RETRY_NO },
+		{ QUERY_REJECTED, "22012", RETRY_NO },
+		{ QUERY_REJECTED, "", RETRY_NO },
+	};
+
+	for (size_t i = 0; i < COUNT(t); i++)
+		assert_int_equal(retry_decision(t[i].outcome, t[i].sqlstate), t[i].what);
+}
+
+/* ---- a script ---- */
+
+struct line {
+	enum query_outcome outcome;
+	const char *sqlstate;
+	double lasts; /* seconds; more than it may have ends it */
+};
+
+struct script {
+	const struct line *lines;
+	size_t n;      /* of lines; the last one is repeated */
+	size_t played; /* attempts so far */
+	size_t hosts[64];
+	int64_t began[64];
+	double had[64], could_connect[64]; /* seconds */
+	int doubtful;
+};
+
+static void play(void *context, size_t target, double connect_seconds, const char *sql,
+		 const char *const *values, int n, const struct deadline *deadline,
+		 struct query_result *out)
+{
+	struct script *s = context;
+	const struct line *line = &s->lines[s->played < s->n ? s->played : s->n - 1];
+	struct deadline lasts = deadline_sub(deadline, line->lasts);
+
+	assert_string_equal(sql, "SELECT");
+	assert_null(values);
+	assert_int_equal(n, 0);
+	assert_true(s->played < COUNT(s->hosts));
+	s->hosts[s->played] = target;
+	s->began[s->played] = monotonic_now();
+	s->had[s->played] = deadline_left(deadline);
+	s->could_connect[s->played] = connect_seconds;
+	s->played++;
+	deadline_wait(&lasts, -1, 0);
+	*out = (struct query_result){ .outcome = line->outcome, .ended = deadline_check(deadline) };
+	snprintf(out->text, sizeof(out->text), "attempt %zu", s->played);
+	snprintf(out->sqlstate, sizeof(out->sqlstate), "%s", line->sqlstate);
+	if (line->outcome == QUERY_OK || line->outcome == QUERY_UNCONFIRMED)
+		out->rows.cells = calloc(1, sizeof(char *)); /* leaks if nobody frees it */
+}
+
+static void note_doubtful(void *context, const struct rows *rows)
+{
+	assert_non_null(rows->cells);
+	((struct script *)context)->doubtful++;
+}
+
+static enum query_outcome run_with(struct script *s, struct retry *a, const struct deadline *l,
+				   struct query_result *out)
+{
+	static struct log log = { .level = LOG_INFO, .err = -1, .file = -1 };
+	enum query_outcome outcome;
+
+	a->attempt = play;
+	a->context = s;
+	a->log = &log;
+	retry_run(a, "SELECT", NULL, 0, l, note_doubtful, s, out);
+	outcome = out->outcome;
+	query_free(out);
+	return outcome;
+}
+
+/* Runs the lines on so many hosts within so many seconds. */
+static enum query_outcome run(struct script *s, const struct line *lines, size_t n, size_t targets,
+			      double seconds)
+{
+	struct retry a = { .targets = targets };
+	struct deadline l = deadline_in(seconds);
+	struct query_result out;
+
+	*s = (struct script){ .lines = lines, .n = n };
+	return run_with(s, &a, &l, &out);
+}
+
+TEST(what_is_final_is_not_tried_again)
+{
+	static const struct line final[] = { { QUERY_OK, "", 0 },
+					     { QUERY_BAD_PARAMS, "", 0 },
+					     { QUERY_REJECTED, "23505", 0 },
+					     { QUERY_NOT_SENT, "28P01", 0 } };
+	struct script s;
+
+	for (size_t i = 0; i < COUNT(final); i++) {
+		assert_int_equal(run(&s, &final[i], 1, 3, 10), final[i].outcome);
+		assert_int_equal(s.played, 1);
+	}
+}
+
+TEST(what_may_pass_is_tried_until_it_is_done)
+{
+	static const struct line lines[] = { { QUERY_REJECTED, "40P01", 0 },
+					     { QUERY_NOT_SENT, "57P03", 0 },
+					     { QUERY_UNKNOWN, "", 0 },
+					     { QUERY_OK, "", 0 } };
+	struct script s;
+
+	assert_int_equal(run(&s, lines, COUNT(lines), 1, 10), QUERY_OK);
+	assert_int_equal(s.played, 4);
+	assert_int_equal(s.doubtful, 0);
+}
+
+TEST(hosts_take_turns)
+{
+	static const struct line lines[] = { { QUERY_NOT_SENT, "", 0 },
+					     { QUERY_REJECTED, "25006", 0 },
+					     { QUERY_REJECTED, "40001", 0 },
+					     { QUERY_UNCONFIRMED, "", 0 },
+					     { QUERY_OK, "", 0 } };
+	static const size_t hosts[] = { 0, 1, 2, 2, 0 };
+	struct script s;
+
+	assert_int_equal(run(&s, lines, COUNT(lines), 3, 10), QUERY_OK);
+	assert_int_equal(s.played, 5);
+	for (size_t i = 0; i < COUNT(hosts); i++)
+		assert_int_equal(s.hosts[i], hosts[i]);
+}
+
+TEST(the_next_statement_begins_with_the_host_that_worked)
+{
+	static const struct line lines[] = { { QUERY_NOT_SENT, "", 0 }, { QUERY_OK, "", 0 } };
+	struct script s = { .lines = lines, .n = 2 };
+	struct retry a = { .targets = 2 };
+	struct deadline l = deadline_in(10);
+	struct query_result out;
+
+	run_with(&s, &a, &l, &out);
+	run_with(&s, &a, &l, &out);
+	assert_int_equal(s.played, 3);
+	assert_int_equal(s.hosts[2], 1);
+}
+
+static double pause_before(const struct script *s, size_t attempt)
+{
+	return (double)(s->began[attempt] - s->began[attempt - 1]) / 1e9;
+}
+
+/* 50, 100, 200, 400, 500 ms, each between half and all of it. */
+TEST(pauses_grow_and_end_growing)
+{
+	static const struct line lines[] = { { QUERY_REJECTED, "40001", 0 },
+					     { QUERY_REJECTED, "40001", 0 },
+					     { QUERY_REJECTED, "40001", 0 },
+					     { QUERY_REJECTED, "40001", 0 },
+					     { QUERY_REJECTED, "40001", 0 },
+					     { QUERY_REJECTED, "40001", 0 },
+					     { QUERY_OK, "", 0 } };
+	static const double pauses[] = { 0.05, 0.1, 0.2, 0.4, 0.5, 0.5 };
+	struct script s;
+
+	assert_int_equal(run(&s, lines, COUNT(lines), 2, 60), QUERY_OK);
+	for (size_t i = 0; i < COUNT(pauses); i++) {
+		assert_true(pause_before(&s, i + 1) >= pauses[i] / 2);
+		assert_true(pause_before(&s, i + 1) < pauses[i] + 0.3);
+	}
+}
+
+TEST(no_pause_until_every_host_was_tried)
+{
+	static const struct line lines[] = { { QUERY_NOT_SENT, "", 0 },
+					     { QUERY_NOT_SENT, "", 0 },
+					     { QUERY_NOT_SENT, "", 0 },
+					     { QUERY_OK, "", 0 } };
+	struct script s;
+
+	run(&s, lines, COUNT(lines), 3, 60);
+	assert_true(pause_before(&s, 1) < 0.02);
+	assert_true(pause_before(&s, 2) < 0.02);
+	assert_true(pause_before(&s, 3) >= 0.025);
+}
+
+TEST(the_deadline_ends_it_with_the_last_outcome)
+{
+	static const struct line lines[] = { { QUERY_NOT_SENT, "57P03", 0.02 } };
+	struct script s;
+	int64_t start = monotonic_now();
+
+	assert_int_equal(run(&s, lines, 1, 1, 0.5), QUERY_NOT_SENT);
+	assert_true(s.played >= 2);
+	assert_true((double)(monotonic_now() - start) / 1e9 >= 0.45);
+	assert_true((double)(monotonic_now() - start) / 1e9 < 1.5);
+}
+
+/* Nobody who cannot be reached knows what became of what was sent before. */
+TEST(an_open_outcome_stays_open)
+{
+	static const struct {
+		struct line lines[2];
+		enum query_outcome outcome;
+	} t[] = {
+		{ { { QUERY_UNKNOWN, "", 0 }, { QUERY_NOT_SENT, "57P03", 0 } }, QUERY_UNKNOWN },
+		{ { { QUERY_UNCONFIRMED, "", 0 }, { QUERY_NOT_SENT, "28P01", 0 } }, QUERY_UNKNOWN },
+		{ { { QUERY_REJECTED, "57P01", 0 }, { QUERY_NOT_SENT, "28P01", 0 } },
+		  QUERY_NOT_SENT },
+		{ { { QUERY_UNKNOWN, "", 0 }, { QUERY_OK, "", 0 } }, QUERY_OK },
+	};
+	struct script s;
+
+	for (size_t i = 0; i < COUNT(t); i++)
+		assert_int_equal(run(&s, t[i].lines, 2, 1, 0.3), t[i].outcome);
+}
+
+/* That the time was over while it connected again says less than why it had to. */
+TEST(the_last_words_are_a_reason)
+{
+	static const struct line lines[] = { { QUERY_NOT_SENT, "57P03", 0 },
+					     { QUERY_NOT_SENT, "", 10 } };
+	struct script s = { .lines = lines, .n = COUNT(lines) };
+	struct retry a = { .targets = 1 };
+	struct deadline l = deadline_in(0.3);
+	struct query_result out;
+
+	assert_int_equal(run_with(&s, &a, &l, &out), QUERY_NOT_SENT);
+	assert_int_equal(s.played, 2);
+	assert_string_equal(out.text, "attempt 1");
+	assert_string_equal(out.sqlstate, "57P03");
+}
+
+TEST(doubtful_rows_are_told_each_time)
+{
+	static const struct line lines[] = { { QUERY_UNCONFIRMED, "", 0 },
+					     { QUERY_UNCONFIRMED, "", 0 },
+					     { QUERY_OK, "", 0 } };
+	struct script s;
+
+	assert_int_equal(run(&s, lines, COUNT(lines), 1, 10), QUERY_OK);
+	assert_int_equal(s.doubtful, 2);
+	assert_int_equal(run(&s, lines, 1, 1, 0.1), QUERY_UNCONFIRMED); /* the last one too */
+	assert_int_equal(s.doubtful, (int)s.played);
+}
+
+TEST(nobody_waits_any_more)
+{
+	static const struct line lines[] = { { QUERY_NOT_SENT, "", 0 } };
+	struct script s = { .lines = lines, .n = 1 };
+	struct retry a = { .targets = 1 };
+	struct deadline l = deadline_in(10);
+	struct query_result out;
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	close(ends[0]);
+	l.stdout_fd = ends[1];
+	assert_int_equal(run_with(&s, &a, &l, &out), QUERY_NOT_SENT);
+	assert_int_equal(s.played, 1);
+	assert_true(deadline_left(&l) > 9);
+	close(ends[1]);
+}
+
+TEST(shares_of_the_time)
+{
+	static const struct line lines[] = { { QUERY_NOT_SENT, "", 0 },
+					     { QUERY_NOT_SENT, "", 0 },
+					     { QUERY_OK, "", 0 } };
+	static const struct line once[] = { { QUERY_OK, "", 0 } };
+	struct script s;
+
+	/* one host: a third of it for an attempt, or two seconds */
+	run(&s, once, 1, 1, 30);
+	assert_true(s.had[0] > 9.9 && s.had[0] <= 10);
+	run(&s, once, 1, 1, 3);
+	assert_true(s.had[0] > 1.9 && s.had[0] <= 2);
+	run(&s, once, 1, 1, 1);
+	assert_true(s.had[0] > 0.9 && s.had[0] <= 1);
+	/* several: none more than its share, for connecting an equal part of what is left */
+	run(&s, lines, COUNT(lines), 3, 30);
+	assert_true(s.could_connect[0] > 9.9 && s.could_connect[0] <= 10);
+	assert_true(s.could_connect[1] > 14.8 && s.could_connect[1] <= 15);
+	assert_true(s.could_connect[2] > 29.5 && s.could_connect[2] <= 30);
+	run(&s, lines, COUNT(lines), 3, 3);
+	assert_true(s.had[0] > 0.9 && s.had[0] <= 1);
+}
+
+TEST(a_connect_timeout_is_kept)
+{
+	static const struct line once[] = { { QUERY_OK, "", 0 } };
+	struct script s = { .lines = once, .n = 1 };
+	struct retry a = { .targets = 1, .connect_timeout = 3 };
+	struct deadline l = deadline_in(30);
+	struct query_result out;
+
+	run_with(&s, &a, &l, &out);
+	assert_true(s.could_connect[0] == 3);
+	a.connect_timeout = 300;
+	run_with(&s, &a, &l, &out);
+	assert_true(s.could_connect[1] <= 30);
+}
