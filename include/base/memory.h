@@ -1,0 +1,35 @@
+/*
+ * Memory that cannot fail. A call of a plugin lives for some milliseconds, so nothing is given back
+ * before the process ends, and where there is no memory left the process ends in one place.
+ */
+#ifndef BASE_MEMORY_H
+#define BASE_MEMORY_H
+
+#include <stddef.h>
+
+/* `size` bytes, all zero, aligned for any type. */
+void *mem_new(size_t size);
+
+/* The same bytes with room for `new_size`; what is new is zero. `old` may be NULL. */
+void *mem_grow(void *old, size_t old_size, size_t new_size);
+
+/* Copies of strings; of mem_strndup at most `len` bytes. */
+char *mem_strdup(const char *text);
+char *mem_strndup(const char *text, size_t len);
+
+/* A formatted string. */
+char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* From now on cJSON takes its memory here too. */
+void mem_for_cjson(void);
+
+/* What mem_failed() writes, and where (-1: nowhere). `text` is kept, not copied. */
+void mem_set_last_words(int fd, const char *text);
+
+/* Ends the process as it ends when there is no memory: the last words, exit status 1. */
+_Noreturn void mem_failed(void);
+
+/* Forgets everything. For what runs many calls in one process: tests and fuzzers. */
+void mem_free_all(void);
+
+#endif
