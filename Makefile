@@ -228,13 +228,14 @@ format:
 
 # A plugin may be running: each is written under another name and renamed into place.
 install: all
-	install -d $(DESTDIR)$(CNIBINDIR) $(DESTDIR)$(PREFIX)/share/ipam-status-cni/sql
+	install -d $(DESTDIR)$(CNIBINDIR) $(DESTDIR)$(PREFIX)/share/ipam-status-cni/sql/go-demo
 	for p in status-cni ipam-status-cni; do \
 		install -m 0755 $(BINDIR)/$$p $(DESTDIR)$(CNIBINDIR)/.$$p.new && \
 		mv -f $(DESTDIR)$(CNIBINDIR)/.$$p.new $(DESTDIR)$(CNIBINDIR)/$$p || exit 1; \
 	done
 	install -m 0644 sql/*.sql $(DESTDIR)$(PREFIX)/share/ipam-status-cni/sql
 	install -m 0755 sql/*.sh $(DESTDIR)$(PREFIX)/share/ipam-status-cni/sql
+	install -m 0644 sql/go-demo/*.sql $(DESTDIR)$(PREFIX)/share/ipam-status-cni/sql/go-demo
 
 clean:
 	rm -rf build plugins/bin

@@ -140,9 +140,10 @@ set_rights() {
 	SQL
 }
 
-# A statement whose client is gone ends by itself. Where an administrator has set one of these, for the role, the
-# database or the server, that stays; a server that does not know one goes without.
-set_limits() {
+# A statement whose client is gone ends by itself, and no schema but the server's own is searched for names. Where an
+# administrator has set one of these, for the role, the database or the server, that stays; a server that does not know
+# one goes without.
+set_settings() {
 	run "$target" -f - <<-'SQL'
 		BEGIN;
 		SET LOCAL search_path = pg_catalog;
@@ -150,7 +151,7 @@ set_limits() {
 		LOCK TABLE pg_authid IN SHARE ROW EXCLUSIVE MODE;
 		SELECT format('ALTER ROLE cni SET %I = %L', w.name, w.value)
 		  FROM (VALUES ('client_connection_check_interval', '1s'), ('statement_timeout', '60s'),
-		               ('idle_in_transaction_session_timeout', '60s')) AS w(name, value)
+		               ('idle_in_transaction_session_timeout', '60s'), ('search_path', 'pg_catalog')) AS w(name, value)
 		  JOIN pg_settings AS known ON known.name = w.name AND known.source <> 'command line'
 		 WHERE NOT EXISTS (SELECT FROM pg_file_settings AS f WHERE f.name = w.name AND f.applied)
 		   AND NOT EXISTS (SELECT FROM pg_db_role_setting, unnest(setconfig) AS s
@@ -200,6 +201,6 @@ make_roles || fail 'the roles were not made'
 [[ $target == "$start" ]] || make_database
 "$BASH" "$(dirname "${BASH_SOURCE[0]}")/migrate.sh" "$target" || exit 1
 set_rights || fail 'the rights were not set'
-set_limits || fail 'the limits of role "cni" were not set'
+set_settings || fail 'the settings of role "cni" were not made'
 set_password
 echo "${0##*/}: ready for the plugin"

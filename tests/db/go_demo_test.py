@@ -4,7 +4,7 @@ import signal
 import subprocess
 import time
 
-import fresh
+import empty_database
 import pg
 import tap
 
@@ -25,7 +25,7 @@ def rows(*values):
                    f"timestamp '2024-05-30 08:00' + interval '{n} min');\n" for n, v in enumerate(values))
 
 
-class GoDemo(fresh.Database):
+class GoDemo(empty_database.Database):
     def given(self, *values, table=TABLE):
         self.server.psql(table + rows(*values))
 
@@ -156,7 +156,7 @@ class GoDemo(fresh.Database):
         self.assertIn('WARNING:  ips: row 1 ', self.migrate().stderr)
 
 
-class Repeated(fresh.Database):
+class Repeated(empty_database.Database):
     """Whatever happens on the way, the end is the same."""
 
     ROWS = [('a', 'eth0', '10.0.0.1/24'), ('b', 'eth0', 'garbage'),
@@ -225,7 +225,7 @@ class Repeated(fresh.Database):
         self.assertEqual([r[0] for r in self.server.psql(KEPT)], ['a', 'd', 'late'])
 
 
-class Owned(fresh.Database):
+class Owned(empty_database.Database):
     """The Go demo's image: role cni owns the database and the table."""
 
     def setUp(self):

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import tempfile
 
-import fresh
+import empty_database
 import pg
 import tap
 
@@ -29,7 +29,7 @@ echo "went on: $unset_variable"
 '''
 
 
-class Image(fresh.Database):
+class Image(empty_database.Database):
     def setUp(self):
         self.wipe()
         self.folder = tempfile.mkdtemp()
@@ -59,8 +59,8 @@ class Image(fresh.Database):
     def ready(self, dbname, password='secret word'):
         """The plugin's role can work in it, and may not do more."""
         cni = {'user': 'cni', 'password': password, 'dbname': dbname}
-        self.assertEqual(self.server.psql('SELECT version FROM ips_schema', **cni), [['1']])
-        self.refused('DROP TABLE ips', '42501', **cni)
+        self.assertEqual(self.server.psql('SELECT version FROM public.ips_schema', **cni), [['1']])
+        self.refused('DROP TABLE public.ips', '42501', **cni)
 
     def sourced(self):
         for name in os.listdir(self.folder):
@@ -107,7 +107,7 @@ class Image(fresh.Database):
     def test_cni_as_the_superuser_works_with_a_warning(self):
         said = self.init('ipam', user='cni')
         self.assertIn('its rights cannot be limited', said)
-        self.server.psql('SELECT version FROM ips_schema', user='cni', password='secret word')
+        self.server.psql('SELECT version FROM public.ips_schema', user='cni', password='secret word')
 
     def test_the_plugin_s_password_may_come_later(self):
         self.assertIn('has no password', self.init('ipam', password=''))

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 
-import fresh
+import empty_database
 import pg
 import tap
 
@@ -17,7 +17,7 @@ SHAPE = '''SELECT table_name, column_name, data_type, collation_name, is_nullabl
 INSERT = "INSERT INTO ips (network, node, pod_id, interface, ip, position) VALUES ('{}', 'n', '{}', 'eth0', '{}', {})"
 
 
-class Migrate(fresh.Database):
+class Migrate(empty_database.Database):
     def test_a_new_database_gets_the_table_and_its_version(self):
         done = self.migrate()
         self.assertEqual(done.stderr, '')
@@ -106,7 +106,7 @@ class Migrate(fresh.Database):
         self.assertEqual(owners, [['landlord']])
 
 
-class Interrupted(fresh.Database):
+class Interrupted(empty_database.Database):
     def start(self):
         return subprocess.Popen([pg.MIGRATE, self.server.conninfo('ipam')], env=pg.clean_env(), start_new_session=True,
                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -142,7 +142,7 @@ class Interrupted(fresh.Database):
             self.assertEqual(self.server.psql(SHAPE), want)
 
 
-class Usage(fresh.Database):
+class Usage(empty_database.Database):
     def test_plain_psql_with_its_defaults_is_enough(self):
         folder = os.path.dirname(pg.MIGRATE)
         for name in sorted(n for n in os.listdir(folder) if n.endswith('.sql')):

@@ -1,7 +1,7 @@
 """sql/provision.sh on servers that have something already. Needs PostgreSQL's server programs and psql."""
 
 import pg
-import rights
+import privileges
 import tap
 
 DEMO = '''CREATE TABLE ips (id serial PRIMARY KEY, pod_id varchar(64) UNIQUE NOT NULL, interface varchar(16) NOT NULL,
@@ -9,7 +9,7 @@ DEMO = '''CREATE TABLE ips (id serial PRIMARY KEY, pod_id varchar(64) UNIQUE NOT
     INSERT INTO ips (pod_id, interface, ip) VALUES ('a', 'eth0', '10.0.0.1/24')'''
 
 
-class Given(rights.Provision):
+class Given(privileges.Provision):
     """What was there before."""
 
     def owned_by_cni(self):
@@ -45,7 +45,7 @@ class Given(rights.Provision):
     def test_another_database_of_cni_is_left_alone(self):
         self.server.psql("CREATE USER cni PASSWORD 'cni'; CREATE DATABASE cni OWNER cni", dbname='postgres')
         self.provision('')
-        self.server.psql('CREATE TABLE mine ()', user='cni', password='cni', dbname='cni')
+        self.server.psql('CREATE TABLE public.mine ()', user='cni', password='cni', dbname='cni')
 
     def test_rights_that_cni_was_given_are_taken(self):
         self.provision()
@@ -81,7 +81,7 @@ class Given(rights.Provision):
         self.server.psql('CREATE DATABASE ipam', dbname='postgres')
         self.migrate()
         self.provision()
-        self.assertEqual(self.server.psql(rights.OWNERS), [['ipam_owner']])
+        self.assertEqual(self.server.psql(privileges.OWNERS), [['ipam_owner']])
         self.may()
 
     def test_a_hostile_schema_does_no_harm(self):
@@ -99,7 +99,7 @@ class Given(rights.Provision):
 
     def test_an_allocation_in_use_is_kept(self):
         self.provision()
-        self.server.psql(rights.ROW)
+        self.server.psql(privileges.ROW)
         self.provision()
         self.assertEqual(self.server.value('SELECT count(*) FROM ips'), '1')
 

@@ -6,11 +6,11 @@ import subprocess
 import tempfile
 
 import pg
-import rights
+import privileges
 import tap
 
 
-class Made(rights.Provision):
+class Made(privileges.Provision):
     def test_an_empty_server_gets_everything(self):
         done = self.provision()
         self.assertEqual(done.stderr, '')
@@ -21,7 +21,7 @@ class Made(rights.Provision):
         self.assertEqual(self.server.psql('''
             SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype
               FROM pg_database WHERE datname = 'ipam' '''), [['ipam_owner', 'UTF8', 'C', 'C']])
-        self.assertEqual(self.server.psql(rights.OWNERS), [['ipam_owner']])
+        self.assertEqual(self.server.psql(privileges.OWNERS), [['ipam_owner']])
         self.assertEqual(self.server.psql('SELECT version FROM ips_schema'), [['1']])
 
     def test_cni_may_do_what_the_plugin_does_and_nothing_else(self):
@@ -38,10 +38,10 @@ class Made(rights.Provision):
             rights_of('nspname', 'nspowner', 'nspacl') + ' FROM pg_namespace',
             rights_of('proname', 'proowner', 'proacl') + " FROM pg_proc WHERE proname ~ '^lo_'"]) + ' ORDER BY 1, 3'
         self.provision()
-        before = self.server.psql(everything) + self.server.psql(rights.CONFIG)
+        before = self.server.psql(everything) + self.server.psql(privileges.CONFIG)
         for _ in range(2):
             self.assertEqual(self.provision().stderr, '')
-            self.assertEqual(self.server.psql(everything) + self.server.psql(rights.CONFIG), before)
+            self.assertEqual(self.server.psql(everything) + self.server.psql(privileges.CONFIG), before)
 
     def test_at_once_from_several_places(self):
         self.server.psql('CREATE DATABASE fleet', dbname='postgres')
@@ -75,16 +75,16 @@ class Made(rights.Provision):
             os.chmod(stop, 0o755)
             self.provision(check=False, PATH=folder + ':' + os.environ['PATH'])
             self.provision()
-            self.assertEqual(self.server.psql(rights.ALLOWED[-1], user='cni', password='cni'), [['1', '1']])
+            self.assertEqual(self.server.psql(privileges.ALLOWED[-1], user='cni', password='cni'), [['1', '1']])
         self.may()
 
 
-class Called(rights.Provision):
+class Called(privileges.Provision):
     def uri(self, path):
         return f'postgresql://postgres@{path}host={self.server.dir}&port={self.server.port}'
 
     def ready(self, dbname='ipam'):
-        return self.server.psql('SELECT version FROM ips_schema', user='cni', password='cni', dbname=dbname) == [['1']]
+        return self.server.psql('SELECT version FROM public.ips_schema', user='cni', password='cni', dbname=dbname) == [['1']]
 
     def test_every_way_to_name_the_server_makes_ipam(self):
         plain = f'host={self.server.dir} port={self.server.port} user=postgres'

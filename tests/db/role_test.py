@@ -6,13 +6,14 @@ import subprocess
 import tempfile
 
 import pg
-import rights
+import privileges
 import tap
 
-SETTINGS = ['client_connection_check_interval=1s', 'idle_in_transaction_session_timeout=60s', 'statement_timeout=60s']
+SETTINGS = ['client_connection_check_interval=1s', 'idle_in_transaction_session_timeout=60s', 'search_path=pg_catalog',
+            'statement_timeout=60s']
 
 
-class Password(rights.Provision):
+class Password(privileges.Provision):
     limit = 120
 
     def test_any_password_of_one_line(self):
@@ -82,10 +83,10 @@ class Password(rights.Provision):
         self.assertTrue(self.logs_in('from-a-terminal'))
 
 
-class Limits(rights.Provision):
+class Limits(privileges.Provision):
     def test_the_role_gets_limits(self):
         self.provision()
-        self.assertEqual([r[0] for r in self.server.psql(rights.CONFIG)], SETTINGS)
+        self.assertEqual([r[0] for r in self.server.psql(privileges.CONFIG)], SETTINGS)
         self.assertEqual(self.server.psql('SHOW statement_timeout', user='cni', password='cni'), [['1min']])
 
     def test_what_an_administrator_has_set_stays(self):
@@ -103,13 +104,20 @@ class Limits(rights.Provision):
                 self.server.psql(f"{where} SET statement_timeout = '{value}'", dbname='postgres')
                 self.server.psql('SELECT pg_reload_conf()', dbname='postgres')
                 self.provision()
-                self.assertEqual([r[0] for r in self.server.psql(rights.CONFIG)], SETTINGS[:2] + rows)
+                self.assertEqual([r[0] for r in self.server.psql(privileges.CONFIG)], SETTINGS[:-1] + rows)
                 self.server.psql(f'{where} RESET statement_timeout', dbname='postgres')
+
+    def test_names_are_searched_in_the_server_s_schema_alone_unless_an_administrator_has_set_another_path(self):
+        self.provision()
+        self.assertEqual(self.server.psql('SHOW search_path', user='cni', password='cni'), [['pg_catalog']])
+        self.server.psql('ALTER ROLE cni SET search_path = public', dbname='postgres')
+        self.provision()
+        self.assertEqual(self.server.psql('SHOW search_path', user='cni', password='cni'), [['public']])
 
     def test_another_database_s_setting_does_not_count(self):
         self.server.psql("CREATE DATABASE other; ALTER DATABASE other SET statement_timeout = '7s'", dbname='postgres')
         self.provision()
-        self.assertEqual([r[0] for r in self.server.psql(rights.CONFIG)], SETTINGS)
+        self.assertEqual([r[0] for r in self.server.psql(privileges.CONFIG)], SETTINGS)
 
     def test_a_server_that_does_not_know_one_goes_without(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -121,15 +129,15 @@ class Limits(rights.Provision):
             with open(path, 'w', encoding='utf-8') as f:
                 f.write(text.replace("'client_connection_check_interval'", "'client_connection_check_in_2050'"))
             self.server.script(path, self.server.conninfo(), IPAM_PASSWORD='cni')
-        self.assertEqual([r[0] for r in self.server.psql(rights.CONFIG)], SETTINGS[1:])
+        self.assertEqual([r[0] for r in self.server.psql(privileges.CONFIG)], SETTINGS[1:])
 
 
-class ServerWide(rights.Provision):
+class ServerWide(privileges.Provision):
     settings = {'statement_timeout': '90s'}
 
     def test_a_limit_of_the_server_s_command_line_stays(self):
         self.provision()
-        self.assertEqual([r[0] for r in self.server.psql(rights.CONFIG)], SETTINGS[:2])
+        self.assertEqual([r[0] for r in self.server.psql(privileges.CONFIG)], SETTINGS[:-1])
 
 
 if __name__ == '__main__':

@@ -1,5 +1,5 @@
 """What role cni may do, and the TestCase of tests that call sql/provision.sh."""
-import fresh
+import empty_database
 
 ROW = "INSERT INTO public.ips (network, node, pod_id, interface, ip) VALUES ('n', 'h', 'p', 'eth0', '10.9.9.9/24')"
 ALLOWED = [
@@ -74,7 +74,7 @@ MIGHT = """SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR 
 CONFIG = "SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = 'cni'::regrole ORDER BY 1"
 
 
-class Provision(fresh.Database):
+class Provision(empty_database.Database):
     """The server begins without database ipam and without roles."""
 
     def setUp(self):
