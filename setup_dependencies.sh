@@ -5,9 +5,9 @@
 #   ./setup_dependencies.sh tests    and what the test run needs
 #
 # Works as root, or as a user with sudo (which is called for packages only). Run again, it does what is
-# missing; with nothing missing it ends at once. Without static libraries or cnitool the project
-# still works (a shared build; scripts that do the runtime's part), so those two failing is said loudly
-# and is no error. What apt, configure and the compiler say goes to .deps/setup.log.
+# missing; with nothing missing it ends at once. Without static libraries "make" builds on shared ones, and
+# without cnitool only demo-scenarios and some tests do not run, so those two failing is said loudly and is no
+# error. What apt, configure and the compiler say goes to .deps/setup.log.
 
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
@@ -352,7 +352,7 @@ build_cnitool() {
 # Go writes the module's version into what it builds.
 cnitool() {
 	! grep -qsaF "containernetworking/cni"$'\t'"$CNITOOL" plugins/cnitool || return 0
-	build_cnitool || loud "NO CNITOOL ($LOG says why): the scripts do the runtime's part themselves."
+	build_cnitool || loud "NO CNITOOL ($LOG says why): demo-scenarios need it."
 }
 
 main() {

@@ -21,7 +21,7 @@ args="IgnoreUnknown=1;K8S_POD_NAME=$pod"
 [[ -z $3 ]] || args+=";IP=$(with_prefix "$3")"
 
 conflist "$network" >/dev/null
-needs ip
+needs ip "$CNITOOL"
 made=
 if [[ ! -e $(netns_of "$pod") ]]; then
 	as_root ip netns add "$pod"

@@ -107,7 +107,7 @@ db standby psql -qAtc 'SELECT pg_promote()' >/dev/null
 wait "$added" || die 'pod failover2 got no address, see above'
 
 say 'What was promised is there, and nobody else gets it.'
-story_table 2
+IPAM_DB_DIR=${folders[standby]} NETCONFPATH=$STORY_WORK/standby.net story_table 2
 ! "$SCRIPTS/add-ns.sh" ipam-failover failover3 10.88.0.11 || die 'the address should have been refused'
 "$SCRIPTS/status.sh" ipam-failover || die 'STATUS should say ready'
 

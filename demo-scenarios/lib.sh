@@ -98,31 +98,19 @@ cached_attachments() {
 	done
 }
 
-# run_verb VERB NET [POD [IFNAME [CNI_ARGS]]]: one CNI verb, through cnitool where there is one.
+# run_verb VERB NET [POD [IFNAME [CNI_ARGS]]]: one CNI verb, through cnitool. It says an error twice and explains
+# itself after each: once is enough.
 run_verb() {
-	local verb=$1 network=$2 netns=none ifname=${4:-eth0} args=${5:-}
+	local verb=$1 network=$2 netns=none said status=0
 	[[ -z ${3:-} ]] || netns=$(netns_of "$3")
+	needs "$CNITOOL"
 	conflist "$network" >/dev/null
-	if [[ -x $CNITOOL ]]; then
-		cnitool "$verb" "$network" "$netns" "$ifname" "$args"
-	else
-		echo "No cnitool at $CNITOOL: this script does the runtime's part itself." >&2
-		"runtime_$verb" "$network" "$(container_id "${3:-none}")" "$netns" "$ifname" "$args"
-	fi
-}
-
-# cnitool says an error twice and explains itself after each: once is enough.
-cnitool() {
-	local said status=0
 	{
 		said=$(as_root timeout -k 5 60 env NETCONFPATH="$NETCONFPATH" CNI_PATH="$CNI_PATH" \
-			CNI_IFNAME="$4" CNI_ARGS="$5" CAP_ARGS="${CAP_ARGS:-}" \
-			"$CNITOOL" "$1" "$2" "$3" 2>&1 >&3) || status=$?
+			CNI_IFNAME="${4:-eth0}" CNI_ARGS="${5:-}" CAP_ARGS="${CAP_ARGS:-}" \
+			"$CNITOOL" "$verb" "$network" "$netns" 2>&1 >&3) || status=$?
 	} 3>&1
-	[[ $1 != add || $status != 0 ]] || echo	# its result ends without a newline
+	[[ $verb != add || $status != 0 ]] || echo	# its result ends without a newline
 	[[ -z $said ]] || sed '/^Usage:/,$d' <<<"$said" >&2
 	return "$status"
 }
-
-# shellcheck source=demo-scenarios/runtime.sh
-source "$TOP/demo-scenarios/runtime.sh"

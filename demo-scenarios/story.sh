@@ -43,6 +43,7 @@ story_begin() {
 	refuse_pods "$@"
 	"$TOP/setup_dependencies.sh" || die 'the dependencies could not be set up, see above'
 	make -C "$TOP" || die 'the build failed, see above'
+	needs "$CNITOOL"
 	refuse_pods "$@"
 	refuse_database
 	trap 'story_end $?' EXIT
@@ -85,7 +86,7 @@ story_add() {
 # story_table N: the table, which must have so many rows.
 story_table() {
 	local table
-	table=$("$SCRIPTS/show.sh" "$STORY_NET") || die 'the table cannot be read, see above'
+	table=$("$SCRIPTS/show.sh") || die 'the table cannot be read, see above'
 	printf '%s\n' "$table"
 	[[ $table =~ \(($1)\ rows?\) ]] || die "the table should have $1 rows"
 }

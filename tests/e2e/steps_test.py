@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The single steps of demo-scenarios/, through cnitool and without it. Needs root and a PostgreSQL server's programs."""
+"""The single steps of demo-scenarios/. Needs root, plugins/cnitool and a PostgreSQL server's programs."""
 import json
 import os
 import shutil
@@ -13,7 +13,6 @@ import scripts
 import tap
 
 NET = 'ipam-status'
-NO_CNITOOL = {'CNITOOL': '/nowhere/cnitool'}
 
 
 def setUpModule():
@@ -26,7 +25,6 @@ def tearDownModule():
 
 class Case(unittest.TestCase):
     """Every test begins and ends with no pod and an empty table."""
-    how = {}
 
     def tearDown(self):
         db.start()
@@ -36,12 +34,12 @@ class Case(unittest.TestCase):
         db.sql('DELETE FROM public.ips')
 
     def does(self, script, *args, **how):
-        done = scripts.run(script, *args, **{**self.how, **how})
+        done = scripts.run(script, *args, **how)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done
 
     def refuses(self, script, *args, rc=1, **how):
-        done = scripts.run(script, *args, **{**self.how, **how})
+        done = scripts.run(script, *args, **how)
         self.assertEqual(done.returncode, rc, done.stdout + done.stderr)
         self.assertNotIn('Usage:', done.stderr)
         return done.stderr
@@ -140,20 +138,23 @@ class Steps(Case):
         self.does('gc.sh', NET, 'one')
         self.assertEqual(len(db.rows()), 1)
 
-    def test_gc_without_the_database_fails(self):
+    def test_gc_without_the_database_or_the_plugin_fails_and_says_so(self):
         db.stop()
-        self.refuses('gc.sh', NET, 'one')
+        self.assertIn('127.0.0.1', self.refuses('gc.sh', NET, 'one'))
+        self.assertIn('failed to find plugin "status-cni" in /nowhere', self.refuses('gc.sh', NET, CNI_PATH='/nowhere'))
 
     def test_show_prints_what_psql_prints(self):
         self.assertIn('(0 rows)', self.does('show.sh').stdout)
         self.does('add-ns.sh', NET, 'one', '10.1.0.1')
-        said = self.does('show.sh', NET).stdout
-        self.assertIn('(1 row)', said)
-        self.assertRegex(said, r'one +\| cnitool-[0-9a-f]{20} +\| eth0 +\| 10\.1\.0\.1/24 ')
+        for args in ((), ('postgresql://cni:cni@127.0.0.1:25943/ipam',), ('host=127.0.0.1 port=25943 user=cni password=cni dbname=ipam',)):
+            said = self.does('show.sh', *args).stdout
+            self.assertIn('(1 row)', said)
+            self.assertRegex(said, r'one +\| cnitool-[0-9a-f]{20} +\| eth0 +\| 10\.1\.0\.1/24 ')
 
     def test_show_without_the_database_fails(self):
         db.stop()
-        self.assertIn('127.0.0.1', self.refuses('show.sh'))
+        self.assertIn('not running', self.refuses('show.sh'))
+        self.assertIn('127.0.0.1', self.refuses('show.sh', 'host=127.0.0.1 port=25943 user=cni password=cni dbname=ipam'))
 
     def test_a_callers_pg_variables_do_not_matter(self):
         self.does('show.sh', PGHOST='nowhere.invalid', PGPORT='1', PGUSER='nobody', PGDATABASE='none')
@@ -162,55 +163,23 @@ class Steps(Case):
         for call in (('status.sh',), ('status.sh', NET, 'x'), ('add-ns.sh', NET, 'one'), ('add-ns.sh', NET, '../one', '10.1.0.1'),
                      ('add-ns.sh', NET, 'one', '10.1.0.1', 'eth0', 'x'), ('check-ns.sh', NET), ('check-ns.sh', NET, '-x'),
                      ('del-ns.sh', NET), ('del-ns.sh', NET, 'a/b'), ('gc.sh',), ('gc.sh', NET, 'a b'),
-                     ('show.sh', NET, 'x'), ('demo.sh', 'x'), ('ping.sh', 'x'), ('db.sh',), ('db.sh', 'begin'), ('db.sh', 'start', 'x')):
+                     ('show.sh', NET), ('show.sh', 'a=b', 'x'), ('demo.sh', 'x'), ('ping.sh', 'x'), ('db.sh',), ('db.sh', 'begin'), ('db.sh', 'start', 'x')):
             with self.subTest(call=call):
                 self.assertIn('usage: ', self.refuses(*call, rc=2))
         self.assertEqual(scripts.pods(), [])
 
+    def test_a_missing_cnitool_is_said_before_anything_is_made(self):
+        for call in (('status.sh', NET), ('add-ns.sh', NET, 'one', '10.1.0.1'), ('check-ns.sh', NET, 'one'), ('del-ns.sh', NET, 'one')):
+            with self.subTest(call=call):
+                self.assertIn('/nowhere/cnitool is missing: run ', self.refuses(*call, CNITOOL='/nowhere/cnitool'))
+        self.assertEqual(scripts.pods(), [])
+
     def test_an_unknown_network_is_named(self):
         for call in (('status.sh', 'nonet'), ('add-ns.sh', 'nonet', 'one', '10.1.0.1'), ('check-ns.sh', 'nonet', 'one'),
-                     ('del-ns.sh', 'nonet', 'one'), ('gc.sh', 'nonet'), ('show.sh', 'nonet')):
+                     ('del-ns.sh', 'nonet', 'one'), ('gc.sh', 'nonet')):
             with self.subTest(call=call):
                 self.assertIn('no network "nonet"', self.refuses(*call))
         self.assertEqual(scripts.pods(), [])
-
-
-class WithoutCnitool(Case):
-    """The scripts do the runtime's part themselves, and leave what cnitool understands."""
-    how = NO_CNITOOL
-
-    def test_the_steps_work_and_say_so(self):
-        self.assertIn('No cnitool at /nowhere/cnitool', self.does('status.sh', NET).stderr)
-        said = self.does('add-ns.sh', NET, 'one', '10.1.0.5').stdout
-        self.assertEqual(json.loads(said)['ips'], [{'address': '10.1.0.5/24'}])
-        self.does('check-ns.sh', NET, 'one')
-        self.does('gc.sh', NET, 'one')
-        self.assertEqual(db.rows(), [('one', 'eth0', '10.1.0.5/24')])
-        self.does('del-ns.sh', NET, 'one')
-        self.assertEqual((scripts.pods(), db.rows(), scripts.cached()), ([], [], []))
-
-    def test_errors_come_with_the_plugins_words(self):
-        self.does('add-ns.sh', NET, 'one', '10.1.0.5')
-        self.assertIn('one', self.refuses('add-ns.sh', NET, 'two', '10.1.0.5'))
-        self.assertIn('IP=', self.refuses('add-ns.sh', NET, 'two', ''))
-        self.refuses('check-ns.sh', NET, 'two')
-        self.assertEqual(scripts.pods(), ['one'])
-        db.stop()
-        self.assertIn('127.0.0.1', self.refuses('status.sh', NET))
-        self.refuses('del-ns.sh', NET, 'one')
-        self.assertIn('failed to find plugin', self.refuses('status.sh', NET, CNI_PATH='/nowhere'))
-
-    def test_what_they_added_cnitool_checks_and_deletes(self):
-        self.does('add-ns.sh', NET, 'one', '10.1.0.5')
-        self.does('check-ns.sh', NET, 'one', CNITOOL=None)
-        self.does('del-ns.sh', NET, 'one', CNITOOL=None)
-        self.assertEqual((db.rows(), scripts.cached()), ([], []))
-
-    def test_what_cnitool_added_they_check_and_delete(self):
-        self.does('add-ns.sh', NET, 'one', '10.1.0.5', CNITOOL=None)
-        self.does('check-ns.sh', NET, 'one')
-        self.does('del-ns.sh', NET, 'one')
-        self.assertEqual((db.rows(), scripts.cached()), ([], []))
 
 
 class Networks(Case):
@@ -229,11 +198,11 @@ class Networks(Case):
     def test_any_network_from_any_directory(self):
         self.network('other.net')
         self.does('status.sh', 'other.net', NETCONFPATH=self.folder, cwd=self.folder)
-        for how in ({}, NO_CNITOOL):
-            self.does('add-ns.sh', 'other.net', 'one', '10.1.0.1', NETCONFPATH='.', cwd=self.folder, **how)
-            self.does('gc.sh', 'other.net', 'one', NETCONFPATH='.', cwd=self.folder)
-            self.assertEqual(db.sql('SELECT network FROM public.ips'), [['other.net']])
-            self.does('del-ns.sh', 'other.net', 'one', NETCONFPATH='.', cwd=self.folder, **how)
+        self.does('add-ns.sh', 'other.net', 'one', '10.1.0.1', NETCONFPATH='.', cwd=self.folder)
+        self.does('gc.sh', 'other.net', 'one', NETCONFPATH='.', cwd=self.folder)
+        self.assertEqual(db.sql('SELECT network FROM public.ips'), [['other.net']])
+        self.does('del-ns.sh', 'other.net', 'one', NETCONFPATH='.', cwd=self.folder)
+        self.assertEqual(db.rows(), [])
 
     def test_gc_of_one_network_leaves_the_others(self):
         self.network('other')
@@ -252,7 +221,7 @@ class Networks(Case):
 
     def test_the_highest_of_several_versions_is_used(self):
         self.network('many', cniVersion='0.4.0', cniVersions=['0.4.0', '1.0.0', '1.1.0', '9.0.0'])
-        said = self.does('add-ns.sh', 'many', 'one', '10.1.0.1', NETCONFPATH=self.folder, **NO_CNITOOL)
+        said = self.does('add-ns.sh', 'many', 'one', '10.1.0.1', NETCONFPATH=self.folder)
         self.assertEqual(json.loads(said.stdout)['cniVersion'], '1.1.0')
         self.does('gc.sh', 'many', 'one', NETCONFPATH=self.folder)
 
@@ -264,18 +233,14 @@ class Networks(Case):
     def test_a_typo_in_a_key_is_named_with_its_value(self):
         self.example['plugins'][0]['ipam']['dbnam'] = 'ipam'
         self.network('typo')
-        for how in ({}, NO_CNITOOL):
-            said = self.refuses('add-ns.sh', 'typo', 'one', '10.1.0.1', NETCONFPATH=self.folder, **how)
-            self.assertIn('dbnam', said)
+        self.assertIn('dbnam', self.refuses('add-ns.sh', 'typo', 'one', '10.1.0.1', NETCONFPATH=self.folder))
         self.assertEqual((scripts.pods(), db.rows()), ([], []))
 
     def test_capability_arguments_are_passed_where_they_are_declared(self):
         self.example['plugins'][0]['capabilities'] = {'ips': True}
         self.network('caps')
-        for how in ({}, NO_CNITOOL):
-            self.does('add-ns.sh', 'caps', 'one', '10.1.0.1', NETCONFPATH=self.folder, CAP_ARGS='{"ips": ["10.2.0.2/16"]}', **how)
-            self.assertEqual(db.rows(), [('one', 'eth0', '10.2.0.2/16')])
-            self.does('del-ns.sh', 'caps', 'one', NETCONFPATH=self.folder, **how)
+        self.does('add-ns.sh', 'caps', 'one', '10.1.0.1', NETCONFPATH=self.folder, CAP_ARGS='{"ips": ["10.2.0.2/16"]}')
+        self.assertEqual(db.rows(), [('one', 'eth0', '10.2.0.2/16')])
 
 
 class DatabaseScript(Case):
