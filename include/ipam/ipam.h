@@ -4,7 +4,6 @@
 
 #include "cni/cni.h"
 #include "ipam/conf.h"
-#include "ipam/host.h"
 #include "store/store.h"
 
 /* What every verb needs first: the configuration, this host, the store. */
@@ -13,6 +12,17 @@ struct ipam {
 	struct node node;
 	struct store store;
 };
+
+/*
+ * Who this host is: `configured` if it is not NULL, otherwise the host name together with the
+ * machine id. Without a machine id CNI_INVALID_NETWORK_CONFIG, which asks for a "node" in the
+ * configuration.
+ */
+int node_identity(const struct sys *sys, const char *configured, struct node *out, struct err *e);
+
+/* The boot id and the uptime. Without a boot id CNI_IO_FAILURE: a guess would free addresses that
+ * are in use. */
+int node_boot(const struct sys *sys, struct node *out, struct err *e);
 
 enum ipam_needs { IPAM_NEEDS_NODE = 1, IPAM_NEEDS_BOOT = 2 };
 

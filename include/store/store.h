@@ -13,9 +13,19 @@
 #include "base/limit.h"
 #include "base/text.h"
 
-/* Who holds addresses. All borrowed. */
+/* Who this host is. */
+struct node {
+	const char *name;
+	const char *host_id; /* the machine id; "" where the configuration gives the name */
+	const char *boot_id; /* NULL where the verb does not need it */
+	double (*uptime)(const struct node *node); /* seconds since this boot, as of now */
+};
+
+/* Who holds addresses. */
 struct attachment {
-	const char *network, *node, *host_id, *pod, *interface;
+	const char *network;
+	const struct node *node;
+	const char *pod, *interface;
 };
 
 /* What an attachment asks for, and what is recorded with it. All borrowed. */
@@ -23,8 +33,6 @@ struct reservation {
 	struct attachment by;
 	const struct ip *ips; /* each with a prefix length, no host twice */
 	size_t n_ips;
-	const char *boot_id;
-	double uptime;                                  /* seconds since this boot */
 	const char *pod_namespace, *pod_name, *pod_uid; /* may be NULL */
 };
 
@@ -61,9 +69,10 @@ struct released_rows {
 };
 
 struct gc_request {
-	const char *network, *node, *host_id, *boot_id;
-	double uptime, grace; /* seconds */
-	const char *valid;    /* JSON list of {"containerID","ifname"} */
+	const char *network;
+	const struct node *node;
+	double grace;      /* seconds */
+	const char *valid; /* JSON list of {"containerID","ifname"} */
 };
 
 struct store_status {

@@ -98,8 +98,6 @@ static int fill_claim(const struct cni_call *call, struct added *a, struct err *
 	a->claim = (struct reservation){ .by = ipam_attachment(call, &a->ipam),
 					 .ips = a->ips,
 					 .n_ips = a->request.n,
-					 .boot_id = a->ipam.node.boot_id,
-					 .uptime = a->ipam.node.uptime,
 					 .pod_namespace = a->pod[0],
 					 .pod_name = a->pod[1],
 					 .pod_uid = a->pod[2] };

@@ -90,9 +90,7 @@ static struct ip *all_ips(const struct result *prev, const struct request *asked
 static int look_and_compare(const struct cni_call *call, const struct ipam *i,
 			    const struct result *prev, const struct request *asked, struct err *e)
 {
-	struct reservation c = { .by = ipam_attachment(call, i),
-				 .boot_id = i->node.boot_id,
-				 .uptime = i->node.uptime };
+	struct reservation c = { .by = ipam_attachment(call, i) };
 	struct allocations held = { 0 };
 	int rc;
 

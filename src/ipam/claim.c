@@ -84,7 +84,7 @@ static int held(const struct allocation *h, const struct reservation *c, struct 
 			e,
 			"recorded under another boot id, but after this host was started: two "
 			"hosts share the name \"%s\"; give each a \"node\" of its own",
-			c->by.node);
+			c->by.node->name);
 	if (!h->node[0])
 		return err_details(
 			e, "recorded before hosts were: a DEL of that container and interface "

@@ -72,8 +72,7 @@ void ipam_close(struct ipam *i)
 struct attachment ipam_attachment(const struct cni_call *call, const struct ipam *i)
 {
 	return (struct attachment){ .network = call->network,
-				    .node = i->node.name,
-				    .host_id = i->node.host_id,
+				    .node = &i->node,
 				    .pod = call->container,
 				    .interface = call->ifname };
 }

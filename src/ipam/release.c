@@ -59,10 +59,7 @@ static int collect(const struct cni_call *call, const struct ipam *i, struct err
 	cleanup_free char *valid = NULL;
 	struct released_rows gone = { 0 };
 	struct gc_request g = { .network = call->network,
-				.node = i->node.name,
-				.host_id = i->node.host_id,
-				.boot_id = i->node.boot_id,
-				.uptime = i->node.uptime,
+				.node = &i->node,
 				.grace = i->conf.grace };
 	int rc;
 

@@ -47,9 +47,9 @@ static void insert_values(const struct reservation *c, struct strbuf *ips, const
 	v[1] = c->by.interface;
 	v[2] = strbuf_str(ips);
 	v[3] = c->by.network;
-	v[4] = c->by.node;
-	v[5] = c->by.host_id;
-	v[6] = c->boot_id;
+	v[4] = c->by.node->name;
+	v[5] = c->by.node->host_id;
+	v[6] = c->by.node->boot_id;
 	v[7] = c->pod_namespace;
 	v[8] = c->pod_name;
 	v[9] = c->pod_uid;
@@ -59,6 +59,11 @@ static const char *seconds(double s, char buf[32])
 {
 	snprintf(buf, 32, "%.3f", s);
 	return buf;
+}
+
+static const char *uptime_now(const struct node *node, char buf[32])
+{
+	return seconds(node->uptime(node), buf);
 }
 
 static void as_array(struct strbuf *out, const char *ids)
@@ -127,9 +132,9 @@ static int db_look(void *context, const struct reservation *c, const struct dead
 
 	ips_array(&ips, c->ips, c->n_ips, false);
 	retry_run(&db->again, sql_text[SQL_LOOK],
-		  (const char *[]){ c->by.network, strbuf_str(&ips), c->by.node, c->by.host_id,
-				    c->by.pod, c->by.interface, c->boot_id,
-				    seconds(c->uptime, uptime) },
+		  (const char *[]){ c->by.network, strbuf_str(&ips), c->by.node->name,
+				    c->by.node->host_id, c->by.pod, c->by.interface,
+				    c->by.node->boot_id, uptime_now(c->by.node, uptime) },
 		  8, l, NULL, NULL, &at);
 	rc = outcome_done(&at, e);
 	if (rc == STORE_DONE)
@@ -149,8 +154,9 @@ static int db_confirm(void *context, const struct reservation *c, const char *he
 
 	as_array(&ids, held);
 	retry_run(&db->again, sql_text[SQL_CONFIRM],
-		  (const char *[]){ strbuf_str(&ids), c->boot_id, c->by.pod, c->by.interface }, 4,
-		  l, note_new_stamps, inserted, &at);
+		  (const char *[]){ strbuf_str(&ids), c->by.node->boot_id, c->by.pod,
+				    c->by.interface },
+		  4, l, note_new_stamps, inserted, &at);
 	rc = outcome_done(&at, e);
 	if (rc == STORE_DONE) {
 		*confirmed = at.rows.n;
@@ -183,7 +189,7 @@ static int db_take(void *context, const struct reservation *c, const char *stale
 	insert_values(c, &ips, v);
 	as_array(&held, stale);
 	v[INSERT_VALUES] = strbuf_str(&held);
-	v[INSERT_VALUES + 1] = seconds(c->uptime, uptime);
+	v[INSERT_VALUES + 1] = uptime_now(c->by.node, uptime);
 	retry_run(&db->again, sql_text[SQL_TAKE], v, INSERT_VALUES + 2, l, note_taken, inserted,
 		  &at);
 	rc = outcome_insert(&at, e);
@@ -224,8 +230,9 @@ static int db_del(void *context, const struct attachment *a, const struct deadli
 	int rc;
 
 	retry_run(&db->again, sql_text[SQL_DEL],
-		  (const char *[]){ a->network, a->node, a->host_id, a->pod, a->interface }, 5, l,
-		  NULL, NULL, &at);
+		  (const char *[]){ a->network, a->node->name, a->node->host_id, a->pod,
+				    a->interface },
+		  5, l, NULL, NULL, &at);
 	rc = outcome_done(&at, e);
 	if (rc == STORE_DONE)
 		rc = read_released(&at, NULL, (struct read_columns){ 0, -1, -1, -1 }, out, e);
@@ -242,8 +249,9 @@ static int db_gc(void *context, const struct gc_request *g, const struct deadlin
 	int rc;
 
 	retry_run(&db->again, sql_text[SQL_GC],
-		  (const char *[]){ g->network, g->node, g->host_id, g->valid, g->boot_id,
-				    seconds(g->uptime, uptime), seconds(g->grace, grace) },
+		  (const char *[]){ g->network, g->node->name, g->node->host_id, g->valid,
+				    g->node->boot_id, uptime_now(g->node, uptime),
+				    seconds(g->grace, grace) },
 		  7, l, NULL, NULL, &at);
 	rc = outcome_done(&at, e);
 	if (rc == STORE_DONE)

@@ -43,17 +43,17 @@ static inline void fake_copy(char *to, size_t size, const char *from)
 
 /* Records a row without looking at the others. */
 static inline struct fake_row *fake_add(struct fake *f, const struct attachment *by,
-					const struct ip *ip, const char *boot_id, double age)
+					const struct ip *ip, double age)
 {
 	struct fake_row *r = &f->rows[f->n++];
 
 	assert_true(f->n <= COUNT(f->rows));
 	*r = (struct fake_row){ .ip = *ip, .age = age };
 	fake_copy(r->network, sizeof(r->network), by->network);
-	fake_copy(r->node, sizeof(r->node), by->node);
+	fake_copy(r->node, sizeof(r->node), by->node->name);
 	fake_copy(r->pod, sizeof(r->pod), by->pod);
 	fake_copy(r->interface, sizeof(r->interface), by->interface);
-	fake_copy(r->boot_id, sizeof(r->boot_id), boot_id);
+	fake_copy(r->boot_id, sizeof(r->boot_id), by->node->boot_id);
 	snprintf(r->id, sizeof(r->id), "%d", ++f->last_id);
 	return r;
 }
@@ -63,8 +63,9 @@ static inline struct fake_row *fake_holds(struct fake *f, const char *whose, con
 					  const char *boot_id, double age)
 {
 	char part[4][64];
+	struct node node = { .name = part[1], .boot_id = boot_id };
 	struct attachment by = {
-		.network = part[0], .node = part[1], .pod = part[2], .interface = part[3]
+		.network = part[0], .node = &node, .pod = part[2], .interface = part[3]
 	};
 	struct ip ip;
 
@@ -72,7 +73,7 @@ static inline struct fake_row *fake_holds(struct fake *f, const char *whose, con
 				part[3]),
 			 4);
 	assert_true(ip_parse(address, &ip));
-	return fake_add(f, &by, &ip, boot_id, age);
+	return fake_add(f, &by, &ip, age);
 }
 
 static inline void fake_drop(struct fake *f, size_t i)
@@ -109,7 +110,7 @@ static inline int fake_called(struct fake *f, const char *function, struct err *
 
 static inline bool fake_mine(const struct fake_row *r, const struct attachment *a)
 {
-	return strcmp(r->network, a->network) == 0 && strcmp(r->node, a->node) == 0 &&
+	return strcmp(r->network, a->network) == 0 && strcmp(r->node, a->node->name) == 0 &&
 	       strcmp(r->pod, a->pod) == 0 && strcmp(r->interface, a->interface) == 0;
 }
 
@@ -121,9 +122,9 @@ static inline bool fake_asked(const struct fake_row *r, const struct reservation
 	return false;
 }
 
-static inline bool fake_earlier(const struct fake_row *r, const char *boot_id, double uptime)
+static inline bool fake_earlier(const struct fake_row *r, const struct node *node)
 {
-	return strcmp(r->boot_id, boot_id) != 0 && r->age > uptime;
+	return strcmp(r->boot_id, node->boot_id) != 0 && r->age > node->uptime(node);
 }
 
 /* Is the id in "1,2,3"? */
@@ -142,7 +143,7 @@ static inline int fake_record(struct fake *f, const struct reservation *c, struc
 		if (fake_mine(&f->rows[i], &c->by) || fake_asked(&f->rows[i], c))
 			return STORE_CONFLICT;
 	for (size_t i = 0; i < c->n_ips; i++) {
-		struct fake_row *r = fake_add(f, &c->by, &c->ips[i], c->boot_id, 0);
+		struct fake_row *r = fake_add(f, &c->by, &c->ips[i], 0);
 
 		fake_copy(r->pod_name, sizeof(r->pod_name), c->pod_name);
 		strbuf_join(inserted, ",", r->id);
@@ -173,9 +174,9 @@ static inline struct allocation fake_holding(const struct fake_row *r, const str
 				    .node = r->node,
 				    .since = "yesterday",
 				    .pod_name = r->pod_name[0] ? r->pod_name : NULL,
-				    .same_node = strcmp(r->node, c->by.node) == 0,
-				    .this_boot = strcmp(r->boot_id, c->boot_id) == 0,
-				    .previous_boot = fake_earlier(r, c->boot_id, c->uptime),
+				    .same_node = strcmp(r->node, c->by.node->name) == 0,
+				    .this_boot = strcmp(r->boot_id, c->by.node->boot_id) == 0,
+				    .previous_boot = fake_earlier(r, c->by.node),
 				    .own = fake_mine(r, &c->by) };
 }
 
@@ -214,7 +215,7 @@ static inline int fake_confirm(void *context, const struct reservation *c, const
 
 		if (!fake_listed(held, r->id) || !fake_mine(r, &c->by))
 			continue;
-		fake_copy(r->boot_id, sizeof(r->boot_id), c->boot_id);
+		fake_copy(r->boot_id, sizeof(r->boot_id), c->by.node->boot_id);
 		r->age = 0;
 		(*confirmed)++;
 	}
@@ -258,8 +259,7 @@ static inline int fake_take(void *context, const struct reservation *c, const ch
 	before = *f;
 	*out = fake_releases(f);
 	for (size_t i = f->n; i-- > 0;)
-		if (fake_listed(stale, f->rows[i].id) &&
-		    fake_earlier(&f->rows[i], c->boot_id, c->uptime))
+		if (fake_listed(stale, f->rows[i].id) && fake_earlier(&f->rows[i], c->by.node))
 			fake_release_row(f, i, out);
 	rc = fake_record(f, c, inserted);
 	if (rc != STORE_DONE) {
@@ -311,9 +311,9 @@ static inline int fake_gc(void *context, const struct gc_request *g, const struc
 		return STORE_FAILED;
 	*out = fake_releases(f);
 	for (size_t i = f->n; i-- > 0;)
-		if (strcmp(f->rows[i].node, g->node) == 0) {
-			if (strcmp(f->rows[i].boot_id, g->boot_id) == 0 ||
-			    f->rows[i].age > g->uptime)
+		if (strcmp(f->rows[i].node, g->node->name) == 0) {
+			if (strcmp(f->rows[i].boot_id, g->node->boot_id) == 0 ||
+			    fake_earlier(&f->rows[i], g->node))
 				fake_release_row(f, i, out);
 			else
 				out->duplicate_node_count = "1", out->duplicate_node_pod = "pod-t",

@@ -14,6 +14,12 @@ struct claimed {
 	struct grant grant;
 };
 
+static double uptime(const struct node *node)
+{
+	(void)node;
+	return UPTIME;
+}
+
 /* pod-a (eth0) on node-1 claims addresses, separated by blanks. claimed_free when done. */
 static void claim(struct fake *f, const char *addresses, struct claimed *out)
 {
@@ -21,10 +27,8 @@ static void claim(struct fake *f, const char *addresses, struct claimed *out)
 	struct deadline l = deadline_in(10);
 	struct log log = { .level = LOG_INFO, .err = -1, .file = -1 };
 	struct ip ips[4];
-	struct reservation c = { .by = { "net", "node-1", "", "pod-a", "eth0" },
-				 .ips = ips,
-				 .boot_id = THIS,
-				 .uptime = UPTIME };
+	const struct node node = { "node-1", "", THIS, uptime };
+	struct reservation c = { .by = { "net", &node, "pod-a", "eth0" }, .ips = ips };
 	char copy[128], *rest = copy, *one;
 
 	snprintf(copy, sizeof(copy), "%s", addresses);

@@ -19,8 +19,8 @@ static int open_and_close(const struct cni_call *call, struct cni_reply *out, st
 	if (ipam_open(call, BOTH, &i, e) < 0)
 		return -1;
 	a = ipam_attachment(call, &i);
-	if (asprintf(&said, "%s %s %s %s %s %s", a.network, a.node, a.host_id, a.pod, a.interface,
-		     i.node.boot_id) >= 0)
+	if (asprintf(&said, "%s %s %s %s %s %s", a.network, a.node->name, a.node->host_id, a.pod,
+		     a.interface, a.node->boot_id) >= 0)
 		out->json = said;
 	ipam_close(&i);
 	return 0;

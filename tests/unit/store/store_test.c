@@ -47,6 +47,14 @@ static void shut(struct opened *o)
 
 #define ANSWER(rows) "hello query " rows " done idle"
 
+static double uptime(const struct node *n)
+{
+	(void)n;
+	return 1;
+}
+
+static const struct node node = { "node-1", "", "boot", uptime };
+
 static const char *const claimed[] = { "10.0.0.5/24", "fd00::5/64" };
 
 /* What pod-a claims: two addresses. */
@@ -54,11 +62,9 @@ static struct reservation claim_of(struct ip ips[2])
 {
 	assert_true(ip_parse(claimed[0], &ips[0]));
 	assert_true(ip_parse(claimed[1], &ips[1]));
-	return (struct reservation){ .by = { "net", "node-1", "", "pod-a", "eth0" },
+	return (struct reservation){ .by = { "net", &node, "pod-a", "eth0" },
 				     .ips = ips,
-				     .n_ips = 2,
-				     .boot_id = "boot",
-				     .uptime = 1 };
+				     .n_ips = 2 };
 }
 
 static int insert(struct opened *o, struct strbuf *inserted)
@@ -87,7 +93,7 @@ static int look(struct opened *o, struct allocations *out)
 
 static int del(struct opened *o, struct released_rows *out)
 {
-	const struct attachment a = { "net", "node-1", "", "pod-a", "eth0" };
+	const struct attachment a = { "net", &node, "pod-a", "eth0" };
 
 	return o->store.del(o->store.context, &a, &o->deadline, out, &o->e);
 }
@@ -337,7 +343,7 @@ TEST(releasing)
 {
 	static const char *const scripts[] = { "hello query columns:2 row:10.0.0.5,error "
 					       "row:~,error done idle query parsed done idle" };
-	const struct attachment a = { "net", "node-1", "", "pod-a", "eth0" };
+	const struct attachment a = { "net", &node, "pod-a", "eth0" };
 	struct opened o;
 	struct released_rows gone;
 
@@ -359,7 +365,7 @@ TEST(collecting)
 	static const char *const scripts[] = { ANSWER(
 		"columns:5 row:gone,pod-b,eth0,10.0.0.5,notice row:twin,pod-t,eth1,3,notice "
 		"row:gone,pod-c,eth0,fd00::5,notice") };
-	const struct gc_request g = { "net", "node-1", "", "boot", 1, 0, "[]" };
+	const struct gc_request g = { "net", &node, 0, "[]" };
 	struct opened o;
 	struct released_rows gone;
 
@@ -444,8 +450,8 @@ TEST(what_went_wrong)
 TEST(no_unique_violation_but_of_an_insert)
 {
 	static const char *const script[] = { "hello query error:23505 idle" };
-	const struct attachment a = { "net", "node-1", "", "pod-a", "eth0" };
-	const struct gc_request g = { "net", "node-1", "", "boot", 1, 0, "[]" };
+	const struct attachment a = { "net", &node, "pod-a", "eth0" };
+	const struct gc_request g = { "net", &node, 0, "[]" };
 	struct opened o;
 	struct released_rows gone = { 0 };
 	struct allocations h = { 0 };
