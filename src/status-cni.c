@@ -1,4 +1,4 @@
-/* The net plugin: it hands the IPAM plugin what it got, and answers with what that answers. */
+/* The net plugin's verbs. Started as the network's "type", it runs the IPAM plugin of ipam.type. */
 #include "base/world.h"
 #include "cni/cni.h"
 #include "net/net.h"
@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 static const struct cni_verb verbs[] = {
-	{ "ADD", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_1_0, NET_SECONDS, net_add },
-	{ "DEL", CNI_REQUIRES_ATTACHMENT, CNI_0_1_0, NET_SECONDS, net_del },
-	{ "CHECK", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_4_0, NET_SECONDS,
-	  net_check },
-	{ "STATUS", 0, CNI_1_1_0, NET_STATUS_SECONDS, net_status },
-	{ "GC", 0, CNI_1_1_0, NET_GC_SECONDS, net_gc },
+	{ "ADD", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_1_0, 10, net_add },
+	{ "DEL", CNI_REQUIRES_ATTACHMENT, CNI_0_1_0, 10, net_pass_on_unless_chained },
+	{ "CHECK", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_4_0, 10,
+	  net_pass_on_unless_chained },
+	{ "STATUS", 0, CNI_1_1_0, 2, net_pass_on },
+	{ "GC", 0, CNI_1_1_0, 25, net_pass_on },
 	{ 0 },
 };
 

@@ -20,6 +20,7 @@ struct cni_call {
 				that has read a timeout of its own may set another end */
 	int64_t started;           /* monotonic_now() at the start of the process */
 	struct log *log;           /* info, stderr only, until the verb says otherwise */
+	double default_timeout;    /* the verb's, seconds */
 	const char *command;
 	const char *container, *netns, *ifname, *args, *path; /* "" where absent */
 	const char *input;                                    /* stdin's bytes */

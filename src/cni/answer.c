@@ -1,7 +1,6 @@
 #include "cni/answer.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -93,7 +92,6 @@ int send_reply(const struct cni_call *call, struct cni_reply *answer)
 	arm_watchdog(0, -1, NULL); /* printing and undoing have ends of their own */
 	status = print_or_undo(call, answer);
 
-	free(answer->json);
 	if (answer->destroy)
 		answer->destroy(answer->context);
 	return status;

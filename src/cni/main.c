@@ -112,11 +112,13 @@ static int run(const struct cni_plugin *plugin, const struct sys *sys, int signa
 	const char *command = sys_env(sys, "CNI_COMMAND");
 	const struct cni_verb *verb = command ? find_verb(plugin, command) : NULL;
 	struct log log = { .level = LOG_INFO, .err = sys->err, .file = -1 };
-	struct deadline deadline = deadline_in(verb ? verb->default_timeout : 0);
+	double seconds = verb ? verb->default_timeout : 0;
+	struct deadline deadline = deadline_in(seconds);
 	struct cni_call call = { .sys = sys,
 				 .deadline = &deadline,
 				 .started = monotonic_now(),
 				 .log = &log,
+				 .default_timeout = seconds,
 				 .command = command,
 				 .version = CNI_NEWEST };
 	struct err e;

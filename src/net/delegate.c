@@ -1,119 +1,244 @@
+/*
+ * Running the IPAM plugin, in the order in which it happens: find its executable, run it (and again
+ * with DEL, if its ADD was of no use), judge its exit and its output.
+ */
 #include "net/delegate.h"
 
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "base/child.h"
 #include "base/json.h"
-#include "base/scope.h"
-#include "net/find.h"
+#include "base/memory.h"
+#include "net/net.h"
 
-#define ANSWER_MOST (1024UL * 1024)
-#define GRACE_SECONDS 1.0 /* it may know its own end: this is for those that do not */
-#define UNDO_SECONDS 1.0  /* at least */
+#define OUTPUT_MAX (1024UL * 1024)
+#define GRACE_SECONDS 1.0 /* it should end by itself in time: this is for plugins that do not */
+#define UNDO_SECONDS 1.0  /* the least that DEL gets */
 
-struct delegate *delegate_make(const struct cni_call *call, const char *type, double seconds,
+/* --- find --- */
+
+static bool is_executable(const char *path, struct stat *st)
+{
+	return stat(path, st) == 0 && S_ISREG(st->st_mode) && access(path, X_OK) == 0;
+}
+
+/* A link to this program, or to the same file under another name, would run itself for ever. */
+static bool is_this_program(const struct stat *st)
+{
+	struct stat own;
+
+	return stat("/proc/self/exe", &own) == 0 && own.st_dev == st->st_dev &&
+	       own.st_ino == st->st_ino;
+}
+
+static int refuse_itself(const char *type, struct err *e)
+{
+	return err_set(
+		e, CNI_INVALID_NETWORK_CONFIG,
+		"\"type\" in ipam is \"%s\", the net plugin itself: it must be an IPAM plugin",
+		type);
+}
+
+/* The path of the executable in the first directory that has it. */
+static int search(const char *dirs, const char *type, const char **path, struct err *e)
+{
+	const char *searched = "";
+	struct stat st;
+
+	for (const char *dir = dirs; *dir;) {
+		int len = (int)strcspn(dir, ":");
+		char *file = mem_printf("%.*s/%s", len, dir, type);
+
+		if (len && is_executable(file, &st)) {
+			*path = file;
+			return is_this_program(&st) ? refuse_itself(type, e) : 0;
+		}
+		if (len)
+			searched =
+				mem_printf("%s%s%.*s", searched, *searched ? ", " : "", len, dir);
+		dir += len + (dir[len] == ':');
+	}
+	err_set(e, CNI_INVALID_NETWORK_CONFIG, "failed to find plugin \"%s\" in path [%s]", type,
+		searched);
+	return err_details(e, "put the executable into one of these directories, or correct "
+			      "CNI_PATH or \"type\" in ipam");
+}
+
+struct delegate *delegate_find(const struct cni_call *call, const char *type, double seconds,
 			       struct err *e)
 {
-	struct delegate *d = calloc(1, sizeof(*d));
+	struct delegate *d = mem_new(sizeof(*d));
 
-	if (!d) {
-		err_set(e, CNI_IO_FAILURE, "out of memory");
-		return NULL;
-	}
 	*d = (struct delegate){ .call = call, .seconds = seconds };
-	if (delegate_find(call, type, &d->path, e) < 0) {
-		delegate_free(d);
-		return NULL;
-	}
-	return d;
+	if (strchr(type, '/'))
+		err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			"\"type\" in ipam is \"%s\": it must be a name without '/'", type);
+	else if (strcmp(type, NET_PLUGIN) == 0)
+		refuse_itself(type, e);
+	else if (search(call->path, type, &d->path, e) == 0)
+		return d;
+	return NULL;
 }
 
-void delegate_free(void *delegate)
-{
-	struct delegate *d = delegate;
+/* --- run --- */
 
-	if (d)
-		free(d->path);
-	free(d);
-}
-
-static struct child as_called(const struct delegate *d)
+static int run(const struct delegate *d, char *const *env, const struct deadline *watchers,
+	       double seconds, struct child_outcome *outcome, struct err *e)
 {
-	return (struct child){
+	const struct child child = {
 		.path = d->path,
-		.env = d->call->sys->env,
+		.env = env,
 		.input = d->call->input,
 		.input_len = d->call->input_len,
 		.err = d->call->sys->err,
-		.most = ANSWER_MOST,
-		.seconds = d->seconds + GRACE_SECONDS,
-		.watch = d->call->deadline,
+		.most = OUTPUT_MAX,
+		.seconds = seconds,
+		.watch = watchers,
 	};
-}
 
-static int run(const struct child *child, struct delegate_reply *out, int64_t *started,
-	       struct err *e)
-{
-	struct child_outcome outcome;
-
-	if (child_run(child, &outcome, e) < 0)
-		return -1;
-	cleanup_free char *output = outcome.output;
-
-	(void)output;
-	*started = outcome.started;
-	return delegate_outcome(child->path, &outcome, out, e);
+	return child_run(&child, outcome, e);
 }
 
 int delegate_run(struct delegate *d, struct delegate_reply *out, struct err *e)
 {
-	const struct child child = as_called(d);
-	int64_t started = 0;
-	int done = run(&child, out, &started, e);
+	const double seconds = d->seconds + GRACE_SECONDS;
+	struct child_outcome outcome;
 
-	d->end = started ? started + (int64_t)(child.seconds * 1e9) : 0;
-	return done;
+	if (run(d, d->call->sys->env, d->call->deadline, seconds, &outcome, e) < 0)
+		return -1;
+	d->end = outcome.started + (int64_t)(seconds * 1e9);
+	return delegate_outcome(d->path, &outcome, out, e);
 }
 
-/* The environment with another verb; the list is the caller's, what it points to is not. NULL: no
- * memory. */
-static char **with_command(char *const *env, char *command)
+/* The environment with DEL as the verb. */
+static char **env_for_del(char *const *env)
 {
-	size_t n = 0;
+	static const char command[] = "CNI_COMMAND=";
 	char **copy;
+	size_t n = 0;
 
 	while (env[n])
 		n++;
-	copy = calloc(n + 1, sizeof(*copy));
-	for (size_t i = 0; copy && i < n; i++)
-		copy[i] =
-			strncmp(env[i], "CNI_COMMAND=", strlen("CNI_COMMAND=")) ? env[i] : command;
+	copy = mem_new((n + 1) * sizeof(*copy));
+	for (size_t i = 0; i < n; i++) {
+		bool names_verb = strncmp(env[i], command, strlen(command)) == 0;
+
+		copy[i] = names_verb ? mem_printf("%sDEL", command) : env[i];
+	}
 	return copy;
 }
 
 void delegate_rollback(const struct delegate *d, struct log *log)
 {
 	const struct deadline nobody = { .stdout_fd = -1, .signal_fd = -1 };
-	const struct deadline left = { .end = d->end };
-	char command[] = "CNI_COMMAND=DEL";
-	cleanup_free char **env = with_command(d->call->sys->env, command);
-	struct child child = as_called(d);
-	struct delegate_reply v = { 0 };
+	const double left = deadline_left(&(struct deadline){ .end = d->end });
+	struct child_outcome outcome;
+	struct delegate_reply reply = { 0 };
 	struct err e = { 0 };
-	int64_t started;
+	const char *why = NULL;
 
-	if (!env) {
-		log_line(log, LOG_ERROR, "no memory for the DEL after the failed ADD");
-		return;
+	if (run(d, env_for_del(d->call->sys->env), &nobody,
+		left > UNDO_SECONDS ? left : UNDO_SECONDS, &outcome, &e) < 0 ||
+	    delegate_outcome(d->path, &outcome, &reply, &e) < 0)
+		why = e.msg;
+	else if (reply.error)
+		why = json_string(reply.value, "msg");
+	if (why)
+		log_line(log, LOG_ERROR, "the DEL after the failed ADD failed too: %s", why);
+}
+
+/* --- judge --- */
+
+/* As the reference library reads it, so that no client loses the message: `code` is a number
+ * without sign or fraction, `msg` and `details` are strings. */
+static bool is_error_object(const cJSON *value)
+{
+	const cJSON *code = json_get_raw(value, "code");
+	const cJSON *details = json_get(value, "details");
+
+	return cJSON_IsNumber(code) && code->valuedouble >= 0 && code->valuedouble <= UINT32_MAX &&
+	       code->valuedouble == (double)(uint32_t)code->valuedouble &&
+	       json_string(value, "msg") && (!details || cJSON_IsString(details));
+}
+
+/* Its output may hold anything, a secret too: only the length is told. */
+static int failed_without_error(const char *path, const struct child_outcome *outcome,
+				struct err *e)
+{
+	if (outcome->end == CHILD_SIGNALED)
+		err_set(e, CNI_IO_FAILURE,
+			"%s was ended by signal %d (%s) and without an error object", path,
+			outcome->status, strsignal(outcome->status));
+	else
+		err_set(e, CNI_IO_FAILURE,
+			"%s ended with exit status %d and without an error object", path,
+			outcome->status);
+	return err_details(e, "%zu bytes on its stdout; see its messages on stderr", outcome->len);
+}
+
+/* `explained`: its output is an error object. */
+static int judge(const char *path, const struct child_outcome *outcome, bool explained,
+		 struct err *e)
+{
+	switch (outcome->end) {
+	case CHILD_OUTPUT_TOO_LONG:
+		return err_set(e, CNI_IO_FAILURE,
+			       "%s was killed: its answer is too long (%zu bytes so far)", path,
+			       outcome->len);
+	case CHILD_TIMED_OUT:
+		err_set(e, CNI_TRY_AGAIN_LATER, "%s was killed: its time was over", path);
+		return err_details(e, "\"timeout\" in ipam sets that time");
+	case CHILD_CANCELLED:
+		return err_set(e, CNI_TRY_AGAIN_LATER, "%s was ended: %s", path,
+			       wait_reason(WAIT_CANCELLED));
+	case CHILD_EXITED:
+		if (outcome->status != 0)
+			break;
+		if (explained)
+			return err_set(e, CNI_IO_FAILURE,
+				       "%s answered an error object with exit status 0", path);
+		return 0;
+	case CHILD_SIGNALED: break;
 	}
-	child.env = env;
-	child.watch = &nobody;
-	child.seconds = deadline_left(&left) > UNDO_SECONDS ? deadline_left(&left) : UNDO_SECONDS;
-	if (run(&child, &v, &started, &e) < 0)
-		log_line(log, LOG_ERROR, "the DEL after the failed ADD failed too: %s", e.msg);
-	else if (v.error)
-		log_line(log, LOG_ERROR, "the DEL after the failed ADD failed too: %s",
-			 json_string(v.value, "msg"));
-	delegate_reply_free(&v);
+	return explained ? 0 : failed_without_error(path, outcome, e);
+}
+
+int delegate_outcome(const char *path, const struct child_outcome *outcome,
+		     struct delegate_reply *out, struct err *e)
+{
+	struct err no_json;
+	cJSON *value = NULL;
+	bool explained = false;
+
+	*out = (struct delegate_reply){ 0 };
+	if (outcome->len && json_parse(outcome->output, outcome->len, &value, &no_json) == 0)
+		explained = is_error_object(value);
+	if (explained)
+		out->code = json_get_raw(value, "code")->valuedouble;
+	if (judge(path, outcome, explained, e) < 0)
+		return -1;
+	if (explained)
+		out->error = mem_strndup(outcome->output, outcome->len);
+	out->value = value;
+	return 0;
+}
+
+int delegate_result(const char *path, const struct delegate_reply *success, enum cni_version v,
+		    struct result *out, struct err *e)
+{
+	if (!cJSON_IsObject(success->value))
+		return err_set(e, CNI_IO_FAILURE,
+			       "%s ended with success, but its answer is no result", path);
+	if (result_parse(success->value, v, CNI_IO_FAILURE, out, e) < 0)
+		return err_wrap(e, "the answer of %s", path);
+	if (!out->n_ips)
+		return err_set(e, CNI_IO_FAILURE, "the answer of %s has no address", path);
+	out->interfaces = NULL;
+	for (size_t i = 0; i < out->n_ips; i++)
+		out->ips[i].interface = -1;
+	return 0;
 }

@@ -1,53 +1,273 @@
+/*
+ * The net plugin: it runs the IPAM plugin and answers with its addresses.
+ *
+ * ADD checks everything that can be checked before the IPAM plugin has recorded an address: the
+ * network namespace, the configuration, the prevResult. After that every failure, also that of
+ * printing the answer, leads to a DEL of the IPAM plugin. The other verbs have no answer of their
+ * own. With "chained" a net plugin before this one in the list has asked the IPAM plugin already.
+ */
 #include "net/net.h"
+
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 
 #include "base/json.h"
 #include "cni/prev.h"
 #include "cni/result.h"
-#include "net/conf.h"
 #include "net/delegate.h"
-#include "net/merge.h"
-#include "net/netns.h"
 
-static void drop_delegate(struct delegate **d)
+/* --- configuration --- */
+
+#define LONGEST_TIMEOUT 3600
+
+static const char *const own_keys[] = { "cniVersion",   "cniVersions",
+					"name",         "type",
+					"capabilities", "runtimeConfig",
+					"args",         "prevResult",
+					"ipam",         "ipMasq",
+					"dns",          "disableCheck",
+					"disableGC",    "loadOnlyInlinedPlugins",
+					"chained",      NULL };
+
+static const char *const dns_keys[] = { "nameservers", "domain", "search", "options", NULL };
+
+static bool is_protocol_key(const char *key)
 {
-	delegate_free(*d);
+	return strncmp(key, "cni.dev/", strlen("cni.dev/")) == 0;
 }
 
-#define cleanup_delegate __attribute__((cleanup(drop_delegate)))
-#define cleanup_result __attribute__((cleanup(result_free)))
-
-static struct delegate *make_delegate(const struct cni_call *call, const struct net_conf *conf,
-				      double seconds, struct err *e)
+static int check_keys(const struct cni_call *call, struct log *lenient, struct err *e)
 {
-	return delegate_make(call, conf->type, conf->timeout > 0 ? conf->timeout : seconds, e);
-}
+	const struct json_keys own = { own_keys, is_protocol_key };
+	const struct json_keys dns = { dns_keys, NULL };
 
-static void pass_on_error(struct delegate_reply *v, struct cni_reply *answer)
-{
-	answer->json = v->error;
-	answer->is_error = true;
-	v->error = NULL;
-}
-
-/* DEL, CHECK, STATUS, GC: the IPAM plugin's answer is the answer. */
-static int delegate_verb(const struct cni_call *call, const struct net_conf *conf, double seconds,
-			 struct cni_reply *answer, struct err *e)
-{
-	cleanup_delegate struct delegate *d = make_delegate(call, conf, seconds, e);
-	cleanup_delegate_reply struct delegate_reply v = { 0 };
-
-	if (!d || delegate_run(d, &v, e) < 0)
+	if (json_check_keys(call->conf, &own, "", lenient, e) < 0)
 		return -1;
-	if (v.error)
-		pass_on_error(&v, answer);
+	return json_check_keys(json_get(call->conf, "dns"), &dns, "dns", lenient, e);
+}
+
+static bool is_list_of_strings(const cJSON *value)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, value)
+	{
+		if (!cJSON_IsString(item))
+			return false;
+	}
+	return cJSON_IsArray(value);
+}
+
+static int read_dns(const cJSON *dns, struct net_conf *out, struct err *e)
+{
+	static const char *const lists[] = { "nameservers", "search", "options", NULL };
+	const cJSON *domain = json_get(dns, "domain");
+
+	if (dns && !cJSON_IsObject(dns))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "\"dns\" must be an object");
+	if (domain && !cJSON_IsString(domain))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "\"domain\" in dns must be a string");
+	for (const char *const *key = lists; *key; key++) {
+		const cJSON *list = json_get(dns, *key);
+
+		if (list && !is_list_of_strings(list))
+			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+				       "\"%s\" in dns must be a list of strings", *key);
+	}
+	out->dns = dns && dns->child ? dns : NULL;
 	return 0;
 }
 
-/* prevResult is the answer: the net plugin before us in the list has the addresses from the IPAM
- * plugin. */
+static int read_ipam(const cJSON *ipam, struct net_conf *out, struct err *e)
+{
+	const cJSON *timeout = json_get(ipam, "timeout");
+
+	if (!ipam)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "no \"ipam\" in the configuration: it must name the IPAM plugin in "
+			       "\"type\"");
+	if (!cJSON_IsObject(ipam))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "\"ipam\" must be an object");
+	out->type = json_string(ipam, "type");
+	if (!out->type || !*out->type)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "no \"type\" in ipam: it must be the name of the IPAM plugin");
+	if (cJSON_IsNumber(timeout) && timeout->valuedouble > 0 &&
+	    timeout->valuedouble <= LONGEST_TIMEOUT)
+		out->seconds = timeout->valuedouble;
+	return 0;
+}
+
+int net_conf_read(const struct cni_call *call, struct net_conf *out, struct err *e)
+{
+	bool releasing = strcmp(call->command, "DEL") == 0;
+	const cJSON *chained = json_get(call->conf, "chained");
+
+	*out = (struct net_conf){ .seconds = call->default_timeout };
+	if (check_keys(call, releasing ? call->log : NULL, e) < 0)
+		return -1;
+	if (chained && !cJSON_IsBool(chained))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "\"chained\" must be true or false");
+	out->chained = cJSON_IsTrue(chained);
+	/* DEL has no answer, so a wrong "dns" must not keep a pod from being removed. */
+	if (!releasing && read_dns(json_get(call->conf, "dns"), out, e) < 0)
+		return -1;
+	return read_ipam(json_get(call->conf, "ipam"), out, e);
+}
+
+/* --- the network namespace --- */
+
+/*
+ * CNI_NETNS that is the namespace of this process is a mistake of the runtime, unless
+ * CNI_NETNS_OVERRIDE allows it. A CNI_NETNS that is no path to a namespace passes: nothing here
+ * enters it, and the specification calls it a reference to the container's isolation domain.
+ */
+static int check_netns(const struct cni_call *call, struct err *e)
+{
+	const char *override = sys_env(call->sys, "CNI_NETNS_OVERRIDE");
+	struct stat own, named;
+
+	if (override && (strcmp(override, "1") == 0 || strcasecmp(override, "true") == 0))
+		return 0;
+	if (stat(call->netns, &named) < 0 || stat("/proc/self/ns/net", &own) < 0 ||
+	    own.st_dev != named.st_dev || own.st_ino != named.st_ino)
+		return 0;
+	err_set(e, CNI_INVALID_NETNS,
+		"plugin's netns and netns from CNI_NETNS should not be the same");
+	return err_details(e, "CNI_NETNS_OVERRIDE=1 allows it");
+}
+
+/* --- prevResult and the IPAM plugin's result in one --- */
+
+static bool is_string(const cJSON *object, const char *key, const char *text)
+{
+	const char *value = json_string(object, key);
+
+	return value && strcmp(value, text) == 0;
+}
+
+/* The index of the attachment's interface, -1: none. */
+static int interface_of(const cJSON *interfaces, const struct cni_call *call)
+{
+	const cJSON *interface;
+	int i = 0;
+
+	cJSON_ArrayForEach(interface, interfaces)
+	{
+		if (is_string(interface, "name", call->ifname) &&
+		    is_string(interface, "sandbox", call->netns))
+			return i;
+		i++;
+	}
+	return -1;
+}
+
+static bool has_item(const cJSON *list, const cJSON *wanted)
+{
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, list)
+	{
+		if (cJSON_Compare(item, wanted, true))
+			return true;
+	}
+	return false;
+}
+
+static void add_routes(struct result *r, const cJSON *routes)
+{
+	const cJSON *route;
+
+	if (routes && !r->routes)
+		r->routes = cJSON_CreateArray();
+	cJSON_ArrayForEach(route, routes)
+		cJSON_AddItemToArray(r->routes, cJSON_Duplicate(route, true));
+}
+
+/* Lists are united without duplicates; of a single value the existing one wins. */
+static void add_dns(struct result *r, const cJSON *dns)
+{
+	const cJSON *value, *item;
+
+	if (dns && !r->dns)
+		r->dns = cJSON_CreateObject();
+	cJSON_ArrayForEach(value, dns)
+	{
+		cJSON *existing = cJSON_GetObjectItemCaseSensitive(r->dns, value->string);
+
+		if (!existing)
+			cJSON_AddItemToObject(r->dns, value->string, cJSON_Duplicate(value, true));
+		if (!cJSON_IsArray(existing))
+			continue;
+		cJSON_ArrayForEach(item, value)
+		{
+			if (!has_item(existing, item))
+				cJSON_AddItemToArray(existing, cJSON_Duplicate(item, true));
+		}
+	}
+}
+
+/* Adds the IPAM plugin's result to prevResult's, which all stays. Where one of its interfaces is
+ * the attachment's, the new addresses get its index. `dns`: our own instead of the IPAM plugin's.
+ */
+static void merge_results(struct result *prev, const struct result *ours,
+			  const struct cni_call *call, const cJSON *dns)
+{
+	int interface = interface_of(prev->interfaces, call);
+
+	for (size_t i = 0; i < ours->n_ips; i++) {
+		struct result_ip ip = ours->ips[i];
+
+		ip.interface = interface;
+		result_add_ip(prev, &ip);
+	}
+	add_routes(prev, ours->routes);
+	add_dns(prev, dns ? dns : ours->dns);
+}
+
+/* --- verbs --- */
+
+static void pass_on_error(const struct delegate_reply *reply, struct cni_reply *answer)
+{
+	answer->json = reply->error;
+	answer->is_error = true;
+}
+
+/* Runs the IPAM plugin for a verb whose only answer is an error. */
+static int run_delegate(const struct cni_call *call, const struct net_conf *conf,
+			struct cni_reply *answer, struct err *e)
+{
+	struct delegate *d = delegate_find(call, conf->type, conf->seconds, e);
+	struct delegate_reply reply;
+
+	if (!d || delegate_run(d, &reply, e) < 0)
+		return -1;
+	if (reply.error)
+		pass_on_error(&reply, answer);
+	return 0;
+}
+
+int net_pass_on(const struct cni_call *call, struct cni_reply *answer, struct err *e)
+{
+	struct net_conf conf;
+
+	return net_conf_read(call, &conf, e) < 0 ? -1 : run_delegate(call, &conf, answer, e);
+}
+
+int net_pass_on_unless_chained(const struct cni_call *call, struct cni_reply *answer, struct err *e)
+{
+	struct net_conf conf;
+
+	if (net_conf_read(call, &conf, e) < 0)
+		return -1;
+	return conf.chained ? 0 : run_delegate(call, &conf, answer, e);
+}
+
+/* The net plugin before us in the list has the addresses: its result is the answer. */
 static int chained_add(const struct cni_call *call, struct cni_reply *answer, struct err *e)
 {
-	cleanup_result struct result prev = { 0 };
+	struct result prev;
 	int there = prev_result(call, &prev, e);
 
 	if (there < 0)
@@ -58,10 +278,10 @@ static int chained_add(const struct cni_call *call, struct cni_reply *answer, st
 			"no prevResult: with \"chained\" this plugin comes behind a net plugin in "
 			"the list that has the same ipam");
 	answer->json = cJSON_PrintUnformatted(json_get(call->conf, "prevResult"));
-	return answer->json ? 0 : err_set(e, CNI_IO_FAILURE, "out of memory");
+	return 0;
 }
 
-/* What is there already, and has it room for one address more? Asked before any is recorded. */
+/* prevResult, if there is room for one more address: better asked before an address is recorded. */
 static int read_prev(const struct cni_call *call, struct result *prev, struct err *e)
 {
 	if (prev_result(call, prev, e) < 0 || result_check_capacity(prev, call->version, e) < 0)
@@ -74,105 +294,61 @@ static int read_prev(const struct cni_call *call, struct result *prev, struct er
 	return 0;
 }
 
-static int print_result(const struct delegate *d, const struct delegate_reply *v,
+static int print_result(const struct delegate *d, const struct delegate_reply *reply,
 			const struct net_conf *conf, struct result *prev, char **json,
 			struct err *e)
 {
 	const struct cni_call *call = d->call;
-	cleanup_result struct result ours = { 0 };
+	struct result ours;
 
-	if (delegate_result(d->path, v, call->version, &ours, e) < 0 ||
-	    merge_results(prev, &ours, call, conf->dns, e) < 0 ||
-	    result_check_capacity(prev, call->version, e) < 0)
+	if (delegate_result(d->path, reply, call->version, &ours, e) < 0)
+		return -1;
+	merge_results(prev, &ours, call, conf->dns);
+	if (result_check_capacity(prev, call->version, e) < 0)
 		return -1;
 	*json = result_print(prev, call->version);
-	return *json ? 0 : err_set(e, CNI_IO_FAILURE, "out of memory");
+	return 0;
 }
 
-/* The delegate that is started for ADD is run again with DEL on every failure but one: who holds
- * other addresses has got none by this ADD, and DEL would take those. (CNI specification, section
- * 4) */
+static void rollback(void *delegate, struct log *log)
+{
+	delegate_rollback(delegate, log);
+}
+
+/* If anything fails after the IPAM plugin was started, it is run again with DEL (CNI specification,
+ * section 4). The exception is error 101: this ADD recorded nothing, and DEL would release what the
+ * attachment holds. */
 static int add(struct delegate *d, const struct net_conf *conf, struct result *prev,
 	       struct cni_reply *answer, struct err *e)
 {
-	cleanup_delegate_reply struct delegate_reply v = { 0 };
-	int done = delegate_run(d, &v, e);
+	struct delegate_reply reply = { 0 };
+	int done = delegate_run(d, &reply, e);
 
-	if (done == 0 && !v.error)
-		done = print_result(d, &v, conf, prev, &answer->json, e);
-	if (d->end && (done < 0 || v.error) && v.code != CNI_ALLOCATION_MISMATCH)
+	if (done == 0 && !reply.error)
+		done = print_result(d, &reply, conf, prev, &answer->json, e);
+	if (d->end && (done < 0 || reply.error) && reply.code != CNI_ALLOCATION_MISMATCH)
 		delegate_rollback(d, d->call->log);
-	if (v.error)
-		pass_on_error(&v, answer);
+	if (done == 0 && reply.error) {
+		pass_on_error(&reply, answer);
+	} else if (done == 0) {
+		answer->rollback = rollback;
+		answer->context = d;
+	}
 	return done;
-}
-
-static void undo(void *context, struct log *log)
-{
-	delegate_rollback(context, log);
 }
 
 int net_add(const struct cni_call *call, struct cni_reply *answer, struct err *e)
 {
 	struct net_conf conf;
-	cleanup_result struct result prev = { 0 };
+	struct result prev = { 0 };
+	struct delegate *d;
 
-	if (netns_check(call, e) < 0 || net_conf_read(call, &conf, e) < 0)
+	if (check_netns(call, e) < 0 || net_conf_read(call, &conf, e) < 0)
 		return -1;
 	if (conf.chained)
 		return chained_add(call, answer, e);
 	if (read_prev(call, &prev, e) < 0)
 		return -1;
-	cleanup_delegate struct delegate *d = make_delegate(call, &conf, NET_SECONDS, e);
-
-	if (!d || add(d, &conf, &prev, answer, e) < 0)
-		return -1;
-	if (!answer->is_error) {
-		answer->rollback = undo;
-		answer->destroy = delegate_free;
-		answer->context = d;
-		d = NULL;
-	}
-	return 0;
-}
-
-/* With "chained" the attachment is that of the net plugin before us. */
-static int run_delegate_unless_chained(const struct cni_call *call, struct cni_reply *answer,
-				       struct err *e)
-{
-	struct net_conf conf;
-
-	if (net_conf_read(call, &conf, e) < 0)
-		return -1;
-	return conf.chained ? 0 : delegate_verb(call, &conf, NET_SECONDS, answer, e);
-}
-
-int net_del(const struct cni_call *call, struct cni_reply *answer, struct err *e)
-{
-	return run_delegate_unless_chained(call, answer, e);
-}
-
-int net_check(const struct cni_call *call, struct cni_reply *answer, struct err *e)
-{
-	return run_delegate_unless_chained(call, answer, e);
-}
-
-static int run_delegate(const struct cni_call *call, double seconds, struct cni_reply *answer,
-			struct err *e)
-{
-	struct net_conf conf;
-
-	if (net_conf_read(call, &conf, e) < 0)
-		return -1;
-	return delegate_verb(call, &conf, seconds, answer, e);
-}
-
-int net_status(const struct cni_call *call, struct cni_reply *answer, struct err *e)
-{
-	return run_delegate(call, NET_STATUS_SECONDS, answer, e);
-}
-
-int net_gc(const struct cni_call *call, struct cni_reply *answer, struct err *e)
-{
-	return run_delegate(call, NET_GC_SECONDS, answer, e);
+	d = delegate_find(call, conf.type, conf.seconds, e);
+	return d ? add(d, &conf, &prev, answer, e) : -1;
 }

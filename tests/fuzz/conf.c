@@ -7,7 +7,7 @@
 #include "ipam/conf.h"
 #include "ipam/request.h"
 #include "ipam/valid.h"
-#include "net/conf.h"
+#include "net/net.h"
 
 static const struct cni_verb verbs[] = {
 	{ "ADD", 0, CNI_0_1_0, 1, NULL },

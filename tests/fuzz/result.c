@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "cni/result.h"
-#include "net/judge.h"
+#include "net/delegate.h"
 
 static char *print(const struct result *r, enum cni_version v)
 {
@@ -45,26 +45,25 @@ static void fuzz_version(const cJSON *object, enum cni_version v)
 	result_free(&r);
 }
 
-static void fuzz_judge(const char *text, size_t size, int status)
+static void fuzz_reply(const char *text, size_t size, int status)
 {
 	struct child_outcome outcome = {
 		.end = CHILD_EXITED, .status = status, .output = (char *)text, .len = size
 	};
-	struct delegate_reply verdict;
+	struct delegate_reply reply;
 	struct result r;
 	struct err e = { 0 };
-	int result = judge("/opt/cni/bin/x", &outcome, &verdict, &e);
+	int result = delegate_outcome("/opt/cni/bin/x", &outcome, &reply, &e);
 
 	must_explain(result, &e);
 	if (result < 0)
 		return;
-	if (!verdict.error) {
-		result = delegate_result("/opt/cni/bin/x", &verdict, CNI_NEWEST, &r, &e);
+	if (!reply.error) {
+		result = delegate_result("/opt/cni/bin/x", &reply, CNI_NEWEST, &r, &e);
 		must_explain(result, &e);
 		if (result == 0)
 			result_free(&r);
 	}
-	delegate_reply_free(&verdict);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -78,8 +77,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			fuzz_version(object, (enum cni_version)v);
 		cJSON_Delete(object);
 	}
-	fuzz_judge(text, size, 0);
-	fuzz_judge(text, size, 1);
+	fuzz_reply(text, size, 0);
+	fuzz_reply(text, size, 1);
 	free(text);
 	return 0;
 }

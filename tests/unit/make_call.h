@@ -41,6 +41,7 @@ static inline const struct cni_call *make_call(struct made_call *m, const char *
 				     .deadline = &m->deadline,
 				     .started = monotonic_now(),
 				     .log = &m->log,
+				     .default_timeout = 10,
 				     .command = command,
 				     .container = "pod1",
 				     .netns = "/no/such/netns",
