@@ -4,12 +4,12 @@
 #
 #   tests/ha.sh [WORD...]      only the faults that have one of the words in their names
 #
-# Patroni and etcd are downloaded and unpacked into a folder of this run, not installed: the machine stays as it is.
+# Patroni, etcd and HAProxy are downloaded and unpacked into a folder of this run, not installed: the machine stays as it is.
 
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
-readonly PACKAGES=(patroni etcd-server python3-etcd)
+readonly PACKAGES=(patroni etcd-server python3-etcd haproxy)
 work=
 child=
 

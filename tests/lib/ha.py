@@ -1,6 +1,7 @@
 """The faults of tests/ha.sh, which says what this needs. A test each: loops of ADD and DEL go on while the cluster loses
 its primary, and the table of whoever leads afterwards must be what the callers were told."""
 import atexit
+import glob
 import json
 import os
 import re
@@ -16,43 +17,22 @@ import urllib.request
 import faults
 import pg
 import plugin
+import pooler
 import tap
 from ledger import Ledger
 
 ROOT = os.environ.get('IPAM_HA_ROOT', '/')
 MEMBERS, LOOPS, TTL = 3, 8, 5
-CONFIG = '''scope: ipam
-name: {name}
-restapi: {{listen: "127.0.0.1:{rest}", connect_address: "127.0.0.1:{rest}"}}
-etcd: {{hosts: ["127.0.0.1:{etcd}"]}}
-bootstrap:
-  dcs:
-    ttl: {ttl}
-    loop_wait: 1
-    retry_timeout: 2
-    primary_start_timeout: 0
-    synchronous_mode: true
-    failsafe_mode: true
-    maximum_lag_on_failover: 1048576
-    postgresql: {{use_pg_rewind: true, parameters: {{max_connections: 100, wal_keep_size: 128MB}}}}
-  initdb: [{{encoding: UTF8}}, {{locale: C}}, data-checksums]
-postgresql:
-  listen: "127.0.0.1:{port}"
-  connect_address: "127.0.0.1:{port}"
-  data_dir: {dir}/{name}
-  bin_dir: {bindir}
-  pgpass: {dir}/pgpass-{name}
-  parameters: {{unix_socket_directories: {dir}}}
-  pg_hba:
-    - local all postgres trust
-    - local all all scram-sha-256
-    - host replication replicator 127.0.0.1/32 scram-sha-256
-    - host all all 127.0.0.1/32 scram-sha-256
-  authentication:
-    superuser: {{username: postgres, password: "{secret}"}}
-    replication: {{username: replicator, password: "{secret}"}}
-    rewind: {{username: rewinder, password: "{secret}"}}
-'''
+
+
+def example(name, places):
+    """A file of examples/ha, with its places replaced by ours: each of them must be there."""
+    with open(os.path.join(pg.ROOT, 'examples', 'ha', name), encoding='utf-8') as f:
+        text = f.read()
+    for place, ours in places.items():
+        assert place in text, f'examples/ha/{name} has no {place}'
+        text = text.replace(place, str(ours))
+    return text
 
 
 class Member:
@@ -65,8 +45,12 @@ class Member:
         self.port, self.rest, self.patroni = pg.free_port(), pg.free_port(), None
         self.cluster, self.file = cluster, os.path.join(cluster.dir, f'n{number}.yml')
         with open(self.file, 'w', encoding='utf-8') as f:
-            f.write(CONFIG.format(name=self.name, rest=self.rest, port=self.port, dir=self.dir, ttl=TTL,
-                                  bindir=pg.bindir(), secret=cluster.secret, etcd=cluster.etcd_port))
+            f.write(example('patroni.yml', {
+                'name: db1': f'name: {self.name}', 'db1.example:8008': f'127.0.0.1:{self.rest}',
+                'db1.example:5432': f'127.0.0.1:{self.port}', 'etcd1.example:2379': f'127.0.0.1:{cluster.etcd_port}',
+                '/var/lib/postgresql/ipam': f'{self.dir}/{self.name}', '/usr/lib/postgresql/15/bin': pg.bindir(),
+                '/var/lib/postgresql/patroni.pgpass': f'{self.dir}/pgpass-{self.name}',
+                '/var/run/postgresql': self.dir, 'change-me': cluster.secret}))
 
     def start(self):
         self.patroni = self.cluster.run('/usr/bin/python3', f'{ROOT}/usr/bin/patroni', self.file, log=self.name)
@@ -112,7 +96,8 @@ class Cluster:
             process = subprocess.Popen(
                 argv, cwd='/', stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 env={'HOME': '/tmp', 'PATH': '/usr/bin:/bin', 'LC_ALL': 'C.UTF-8',
-                     'PYTHONPATH': f'{ROOT}/usr/lib/python3/dist-packages'}, **pg.as_postgres())
+                     'PYTHONPATH': f'{ROOT}/usr/lib/python3/dist-packages',
+                     'LD_LIBRARY_PATH': ':'.join(glob.glob(f'{ROOT}/usr/lib/*-linux-gnu'))}, **pg.as_postgres())
         self.processes.append(process)
         return process
 
@@ -162,13 +147,31 @@ class Cluster:
         atexit.unregister(self.close)
 
 
-class Loops:
-    """ADD and DEL by the whole list of hosts; every tenth attachment stays."""
+class Sidecar:
+    """What stands on a container host: a pooler, and HAProxy behind it, which knows who leads."""
 
-    def __init__(self, cluster, test_name):
+    def __init__(self, cluster):
+        self.port = pg.free_port()
+        members = {f'db{i + 1}.example:5432 check port 8008': f'127.0.0.1:{m.port} check port {m.rest}'
+                   for i, m in enumerate(cluster.members)}
+        file = os.path.join(cluster.dir, 'haproxy.cfg')
+        with open(file, 'w', encoding='utf-8') as f:
+            f.write(example('haproxy.cfg', {'127.0.0.1:15432': f'127.0.0.1:{self.port}', **members}))
+        cluster.run(f'{ROOT}/usr/sbin/haproxy', '-db', '-f', file, log='haproxy')
+        self.pooler = pooler.Pooler(cluster.leader(), host='127.0.0.1', port=self.port)
+
+    def conf(self):
+        return {'host': self.pooler.dir, 'port': self.pooler.port}
+
+
+class Loops:
+    """ADD and DEL by the whole list of hosts, or by what `through` says; every tenth attachment stays."""
+
+    def __init__(self, cluster, test_name, through=None):
         ports = ','.join(str(m.port) for m in cluster.members)
         hosts = ','.join(m.host for m in cluster.members)
-        self.conf = plugin.net_conf(cluster.members[0], {'node': 'n', 'host': hosts, 'port': ports})
+        where = through or {'host': hosts, 'port': ports}
+        self.conf = plugin.net_conf(cluster.members[0], {'node': 'n', **where})
         self.ledger, self.failed, self.times, self.gap, self.last = Ledger(), [], [], 0, time.monotonic()
         self.stop, self.lock, self.name = threading.Event(), threading.Lock(), re.sub('[^a-z]', '', test_name)
         self.threads = [threading.Thread(target=self.loop, args=(i,), daemon=True) for i in range(LOOPS)]
@@ -224,9 +227,9 @@ class Faults(unittest.TestCase):
         self.cluster.start()
         print(f'# the cluster is whole after {time.monotonic() - began:.0f} s', flush=True)
 
-    def through(self, fault, heal, seconds=TTL + 12):
+    def through(self, fault, heal, seconds=TTL + 12, by=None):
         """Loops while the fault happens and for so long; heals; compares with the leader's table, before and after GC."""
-        with Loops(self.cluster, self._testMethodName) as loops:
+        with Loops(self.cluster, self._testMethodName, by) as loops:
             old = self.cluster.leader()
             fault(old)
             time.sleep(seconds)
@@ -255,6 +258,11 @@ class Faults(unittest.TestCase):
 
     def test_postgres_and_Patroni_are_killed(self):
         self.moved(self.through(lambda m: m.signal(signal.SIGKILL), self.start))
+
+    def test_postgres_and_Patroni_are_killed_behind_a_pooler(self):
+        sidecar = Sidecar(self.cluster)
+        self.addCleanup(sidecar.pooler.close)
+        self.moved(self.through(lambda m: m.signal(signal.SIGKILL), self.start, by=sidecar.conf()))
 
     def test_postgres_alone_is_killed(self):
         self.through(lambda m: m.signal(signal.SIGKILL, patroni=False), lambda m: None)

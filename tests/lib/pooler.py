@@ -9,21 +9,19 @@ import time
 
 import pg
 
-INI = '''[databases]
-ipam = host={server.dir} port={server.port} dbname=ipam
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir = {dir}
-unix_socket_mode = 0777
-auth_type = scram-sha-256
-auth_file = {dir}/users
-pool_mode = transaction
-default_pool_size = {size}
-max_client_conn = 500
-server_login_retry = 1
-logfile = {dir}/log
-'''
+EXAMPLE = os.path.join(pg.ROOT, 'examples', 'ha', 'pgbouncer.ini')
+
+
+def configuration(behind, directory, port, **settings):
+    """The example's pooler before another server and in another place; later settings of a key win."""
+    with open(EXAMPLE, encoding='utf-8') as f:
+        text = f.read()
+    for example, ours in {'host=127.0.0.1 port=15432': f'host={behind[0]} port={behind[1]}', 'listen_addr =': 'listen_addr = 127.0.0.1',
+                          '= 6432': f'= {port}', '/run/ipam-pooler': directory, '/etc/pgbouncer/ipam-users': f'{directory}/users',
+                          '/var/log/pgbouncer/ipam.log': f'{directory}/log'}.items():
+        assert example in text, f'{EXAMPLE} has no {example}'
+        text = text.replace(example, ours)
+    return text + ''.join(f'{key} = {value}\n' for key, value in settings.items())
 
 
 def available():
@@ -32,17 +30,16 @@ def available():
 
 
 class Pooler:
-    """host and port for TCP, dir and the same port for the socket; settings are pgbouncer's. Ends with the with block or
-    the process."""
+    """host and port for TCP, dir and the same port for the socket. Leads to the server, or to `host` and `port`; settings
+    are pgbouncer's. Ends with the with block or the process."""
 
-    def __init__(self, server, size=2, **settings):
+    def __init__(self, server, size=2, host=None, port=None, **settings):
         self.dir, self.host, self.port = pg.owned_tempdir('ipam-pooler.'), '127.0.0.1', pg.free_port()
         atexit.register(self.close)
         # With the password instead of its secret, every login would cost the pooler SCRAM's rounds.
         secret = server.value("SELECT rolpassword FROM pg_authid WHERE rolname = 'cni'")
         self._write('users', f'"cni" "{secret}"\n')
-        ini = INI.format(server=server, port=self.port, dir=self.dir, size=size)
-        self._write('pgbouncer.ini', ini + ''.join(f'{key} = {value}\n' for key, value in settings.items()))
+        self._write('pgbouncer.ini', configuration((host or server.dir, port or server.port), self.dir, self.port, default_pool_size=size, **settings))
         self.password = server.password
         self.process = subprocess.Popen([available(), '-q', f'{self.dir}/pgbouncer.ini'], cwd='/',
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
