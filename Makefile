@@ -201,7 +201,11 @@ C_FILES = $(wildcard src/*.c src/*/*.c tests/*/*.c tests/unit/*/*.c)
 H_FILES = $(wildcard include/*/*.h tests/*/*.h)
 SH_FILES = $(wildcard *.sh */*.sh tests/*/*.sh examples/*/*.sh .ci/run)
 
-lint: lint-format lint-headers lint-tidy lint-cppcheck lint-shell
+lint: lint-layers lint-format lint-headers lint-tidy lint-cppcheck lint-shell
+
+# What may include what, and other rules of the house.
+lint-layers:
+	tests/lint-layers.sh
 
 lint-format:
 	clang-format --dry-run -Werror $(C_FILES) $(H_FILES)
@@ -241,7 +245,7 @@ clean:
 	rm -rf build plugins/bin
 
 .PHONY: FORCE all library-cflags unit-tests check test check-db bench fuzz run-fuzzers install clean format \
-	lint lint-format lint-headers lint-tidy lint-cppcheck lint-shell
+	lint lint-layers lint-format lint-headers lint-tidy lint-cppcheck lint-shell
 .SECONDARY:
 .DELETE_ON_ERROR:
 
