@@ -74,7 +74,7 @@ endif
 else
 override CPPFLAGS += $(shell $(PKG_CONFIG) --cflags libpq libcjson)
 CJSON_LIBS = $(shell $(PKG_CONFIG) --libs libcjson)
-PQ_LIBS = $(shell $(PKG_CONFIG) --libs libpq)
+PQ_LIBS = $(shell $(PKG_CONFIG) --libs libpq) -lcrypto
 LINK_PLUGIN = -pie
 endif
 
