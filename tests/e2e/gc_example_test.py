@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """examples/gc: what it frees, and that in doubt it frees nothing. Needs root and a PostgreSQL server's programs."""
+import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -29,20 +31,24 @@ class Case(unittest.TestCase):
     def setUp(self):
         self.dir = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.dir)
-        for name in ('conf', 'cache', 'netns'):
+        for name in ('cache', 'netns'):
             os.mkdir(os.path.join(self.dir, name))
         self.conf = plugin.net_conf(server, name=NET)
-        self.configure()
+        self.files = 0
         server.psql('DELETE FROM public.ips')
 
-    def configure(self, plugins=None, **keys):
-        """Writes the network's conflist; without plugins, one with our net plugin alone."""
+    def conflist(self, plugins=None, **keys):
+        """The network's conflist; without plugins, one with our net plugin alone."""
         own = {k: v for k, v in self.conf.items() if k not in ('name', 'cniVersion')}
-        self.write('conf', '10.conflist', {'cniVersion': '1.1.0', 'name': NET, 'plugins': plugins or [own], **keys})
+        return {'cniVersion': '1.1.0', 'name': NET, 'plugins': plugins or [own], **keys}
 
-    def write(self, folder, name, what):
-        with open(os.path.join(self.dir, folder, name), 'w', encoding='utf-8') as f:
+    def write(self, name, what, folder='cache'):
+        """Each file is a second younger than the one before."""
+        path = os.path.join(self.dir, folder, name)
+        with open(path, 'w', encoding='utf-8') as f:
             f.write(what if isinstance(what, str) else json.dumps(what))
+        self.files += 1
+        os.utime(path, (1700000000 + self.files,) * 2)
 
     def netns(self, pod, alive=True):
         path = os.path.join(self.dir, 'netns', pod)
@@ -51,19 +57,19 @@ class Case(unittest.TestCase):
                 pass
         return path
 
-    def attach(self, pod, address, **entry):
+    def attach(self, pod, address, config=None, **entry):
         """ADD as a runtime does it, and the file that libcni leaves; entry's None leaves a key out."""
-        done = plugin.run('status-cni', 'ADD', self.conf, container=pod, args=f'IP={address}/24')
+        done = plugin.run('status-cni', 'ADD', self.conf, container=pod, ifname=entry.get('ifName', 'eth0'), args=f'IP={address}/24')
         self.assertEqual(done.code, 0, done.said)
-        known = {'kind': 'cniCacheV1', 'containerId': pod, 'ifName': 'eth0', 'networkName': NET, 'config': 'e30=',
+        config = base64.b64encode(json.dumps(config or self.conflist()).encode()).decode()
+        known = {'kind': 'cniCacheV1', 'containerId': pod, 'ifName': 'eth0', 'networkName': NET, 'config': config,
                  'result': done.json, **entry}
-        self.write('cache', f'{NET}-{pod}-eth0', {k: v for k, v in known.items() if v is not None})
+        self.write(f'{NET}-{pod}-{known["ifName"]}', {k: v for k, v in known.items() if v is not None})
 
-    def gc(self, rc=0, network=NET, wrapper=(), **env):
-        done = subprocess.run([*wrapper, SCRIPT, network], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
-                              check=False, env={'PATH': os.environ['PATH'], 'CNI_PATH': plugin.BINDIR, 'GRACE': '0',
-                                                'NETCONFPATH': os.path.join(self.dir, 'conf'),
-                                                'CACHE': os.path.join(self.dir, 'cache'), **env})
+    def gc(self, rc=0, args=(NET,), wrapper=(), script=(SCRIPT,), **env):
+        env = {'PATH': os.environ['PATH'], 'CNI_PATH': plugin.BINDIR, 'GRACE': '0', 'CACHE': os.path.join(self.dir, 'cache'), **env}
+        done = subprocess.run([*wrapper, *script, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                              check=False, env={k: v for k, v in env.items() if v is not None})
         self.assertEqual(done.returncode, rc, done.stdout + done.stderr)
         self.assertNotIn(server.password, done.stdout + done.stderr)
         return done.stdout + done.stderr
@@ -99,23 +105,64 @@ class Freed(Case):
         self.gc()
         self.assertEqual(self.held(), ['live'])
 
-    def test_in_a_network_that_the_runtime_runs_in_an_older_version(self):
-        self.configure(cniVersion='1.0.0')
-        self.attach('dead', '10.0.0.2', netns=self.netns('dead', alive=False))
-        self.gc()
+    def frees_the_dead(self, config, words='still there: 0', **how):
+        """The dead pod's, by a file with this configuration."""
+        self.attach('dead', '10.0.0.2', config, netns=self.netns('dead', alive=False))
+        self.assertIn(words, self.gc(**how))
         self.assertEqual(self.held(), [])
 
+    def test_in_a_network_that_the_runtime_runs_in_an_older_version(self):
+        self.frees_the_dead(self.conflist(cniVersion='1.0.0'))
+
     def test_behind_another_net_plugin(self):
-        own = {k: v for k, v in self.conf.items() if k not in ('name', 'cniVersion')}
-        self.configure([{'type': 'bridge', 'ipam': own['ipam']}, {**own, 'chained': True}])
+        ipam = self.conf['ipam']
+        self.frees_the_dead(self.conflist([{'type': 'bridge', 'ipam': ipam}, {'type': plugin.NET, 'chained': True, 'ipam': ipam}]))
+
+    def test_under_a_net_plugin_with_nothing_behind_it(self):
+        self.frees_the_dead(self.conflist([{'type': 'bridge', 'ipam': self.conf['ipam']}, {'type': 'portmap'}]))
+
+    def test_of_a_network_that_is_no_list(self):
+        self.frees_the_dead(self.conf)
+
+    def test_where_several_folders_are_known(self):
+        os.makedirs(os.path.join(self.dir, 'multus', 'results'))
+        self.attach('live', '10.0.0.1', netns=self.netns('live'))
+        os.rename(os.path.join(self.dir, 'cache', f'{NET}-live-eth0'), os.path.join(self.dir, 'multus', 'results', f'{NET}-live-eth0'))
         self.attach('dead', '10.0.0.2', netns=self.netns('dead', alive=False))
+        self.assertIn('still there: 1', self.gc(CACHE=f'{self.dir}/cache:{self.dir}/multus'))
+        self.assertEqual(self.held(), ['live'])
+
+    def test_where_the_runtimes_keep_their_files(self):
+        for folder in ('results', 'cache/results', 'multus/results'):
+            with self.subTest(folder=folder):
+                there = f'mount -t tmpfs tmpfs /var/lib/cni && mkdir -p /var/lib/cni/{folder} && cp {self.dir}/cache/* /var/lib/cni/{folder}'
+                os.makedirs('/var/lib/cni', exist_ok=True)
+                self.frees_the_dead(None, CACHE=None, wrapper=('unshare', '--mount', 'sh', '-c', there + ' && exec "$@"', 'sh'))
+
+    def test_with_the_configuration_of_the_newest_file(self):
+        self.conf['ipam']['port'], port = pg.free_port(), self.conf['ipam']['port']
+        old = self.conflist()
+        self.conf['ipam']['port'] = port
+        self.attach('live', '10.0.0.1', old, netns=self.netns('live'))
+        self.attach('dead', '10.0.0.2', netns=self.netns('dead', alive=False))
+        self.attach('torn', '10.0.0.3', config='e3', netns=self.netns('live'))
         self.gc()
-        self.assertEqual(self.held(), [])
+        self.assertEqual(self.held(), ['live', 'torn'])
+
+    def test_in_all_networks_when_none_is_named(self):
+        self.write('other-x-eth0', {'kind': 'cniCacheV1', 'containerId': 'x', 'ifName': 'eth0', 'networkName': 'other', 'netns': '/nowhere',
+                                    'config': base64.b64encode(b'{"plugins": [{"type": "bridge"}]}').decode()})
+        self.write('broken-x-eth0', '')
+        self.frees_the_dead(None, args=())
+        self.assertNotIn('other', self.gc(args=()))
+        self.assertIn('does not keep its addresses', self.gc(1, args=('other',)))
 
     def test_what_cnitool_left(self):
         if not os.path.exists(CNITOOL):
             self.skipTest('no cnitool')
         cache = '/var/lib/cni/results'
+        os.mkdir(os.path.join(self.dir, 'conf'))
+        self.write('10.conflist', self.conflist(), 'conf')
         env = {**os.environ, 'NETCONFPATH': os.path.join(self.dir, 'conf'), 'CNI_PATH': plugin.BINDIR}
         paths = [self.netns('live'), self.netns('dead')]
         try:
@@ -152,36 +199,73 @@ class Kept(Case):
 
     def test_a_longer_grace_of_the_configuration(self):
         self.conf['ipam']['gcGracePeriod'] = 600
-        self.configure()
+        self.attach('live', '10.0.0.1', netns=self.netns('live'))
         self.gc()
         self.assertEqual(self.held(), ['live', 'dead'])
 
     def test_without_a_cache(self):
-        self.assertIn('nothing is freed', self.nothing_is_freed(CACHE=os.path.join(self.dir, 'nowhere')))
+        for cache in ('nowhere', 'cache:nowhere'):
+            self.assertIn('nothing is freed', self.nothing_is_freed(CACHE=f'{self.dir}/{cache}'))
+
+    def test_of_a_network_of_which_no_file_is_known(self):
+        os.mkdir(os.path.join(self.dir, 'elsewhere'))
+        for cache in ('netns', 'elsewhere'):
+            said = self.nothing_is_freed(CACHE=f'{self.dir}/{cache}')
+            self.assertIn('has no file of it', said)
+        self.assertNotIn(NET, self.gc(args=(), CACHE=f'{self.dir}/elsewhere'))
+        self.assertEqual(self.held(), ['live', 'dead'])
 
     def test_with_a_file_that_is_not_what_libcni_writes(self):
-        good = {'kind': 'cniCacheV1', 'containerId': 'x', 'ifName': 'eth0', 'networkName': NET, 'netns': '/nowhere'}
+        """It counts as alive by its name."""
+        good = {'kind': 'cniCacheV1', 'containerId': 'odd', 'ifName': 'eth0', 'networkName': NET, 'netns': '/nowhere'}
         bad = ['', '{', 'null', '[]', '{"ips": []}', json.dumps(good) * 2, json.dumps(good)[:-2]]
         bad += [{**good, key: value} for key in ('containerId', 'ifName', 'networkName') for value in ('', None, 7, 'a\tb')]
         bad += [{**good, 'kind': 'cniCacheV2'}, {**good, 'netns': ['x']}, {**good, 'netns': 'a\nb'}]
-        for what in bad:
-            with self.subTest(what=what):
-                self.write('cache', f'{NET}-x-eth0', what)
-                self.assertIn(f'{NET}-x-eth0', self.nothing_is_freed())
+        for n, what in enumerate(bad):
+            self.write(f'{NET}-odd{n}-eth0', what if isinstance(what, str) else what)
+        server.psql(f"""INSERT INTO public.ips (pod_id, interface, ip, network, node, host_id, boot_id)
+                        SELECT 'odd' || n, interface, '10.0.1.0'::inet + n, network, node, host_id, boot_id
+                          FROM public.ips, generate_series(0, {len(bad) - 1}) n WHERE pod_id = 'live'""")
+        said = self.gc()
+        self.assertEqual(self.held(), ['live', *(f'odd{n}' for n in range(len(bad)))])
+        for n in range(len(bad)):
+            self.assertIn(f'{NET}-odd{n}-eth0 is not what libcni writes', said)
+
+    def test_with_hyphens_in_the_names_of_a_file_of_0_bytes(self):
+        """All that its name can stand for."""
+        done = plugin.run('status-cni', 'ADD', self.conf, container='a', ifname='b-c', args='IP=10.0.0.3/24')
+        self.assertEqual(done.code, 0, done.said)
+        self.attach('a-b', '10.0.0.4', ifName='c')
+        for name in (f'{NET}-a-b-c', f'{NET}-a', f'{NET}-', f'{NET}--x', f'{NET}-.-x', f'{NET}-a-sixteen-letters'):
+            self.write(name, '')
+        self.gc()
+        self.assertEqual(self.held(), ['live', 'a', 'a-b'])
 
     def test_with_what_is_no_file(self):
-        os.mkdir(os.path.join(self.dir, 'cache', f'{NET}-folder'))
-        self.nothing_is_freed()
-        os.rmdir(os.path.join(self.dir, 'cache', f'{NET}-folder'))
-        os.symlink('nowhere', os.path.join(self.dir, 'cache', f'{NET}-link'))
-        self.nothing_is_freed()
+        self.attach('folder', '10.0.0.3')
+        self.attach('link', '10.0.0.4')
+        for pod in ('folder', 'link'):
+            os.remove(os.path.join(self.dir, 'cache', f'{NET}-{pod}-eth0'))
+        os.mkdir(os.path.join(self.dir, 'cache', f'{NET}-folder-eth0'))
+        os.symlink('nowhere', os.path.join(self.dir, 'cache', f'{NET}-link-eth0'))
+        self.gc()
+        self.assertEqual(self.held(), ['live', 'folder', 'link'])
 
     def test_other_networks_files_do_not_matter(self):
-        self.write('cache', 'other-x-eth0', '{')
-        self.write('cache', f'{NET}-b-x-eth0', {'kind': 'cniCacheV1', 'containerId': 'x', 'ifName': 'eth0',
-                                                'networkName': f'{NET}-b', 'netns': '/nowhere'})
-        self.assertIn('still there: 1', self.gc())
+        self.write('other-x-eth0', '{')
+        self.write(f'{NET}-b-x-eth0', {'kind': 'cniCacheV1', 'containerId': 'x', 'ifName': 'eth0', 'networkName': f'{NET}-b', 'netns': '/nowhere'})
+        said = self.gc()
+        self.assertIn('still there: 1', said)
+        self.assertNotIn('other', said)
         self.assertEqual(self.held(), ['live'])
+
+    def test_when_it_is_only_asked_what_would_go(self):
+        said = self.gc(args=('--dry-run', NET))
+        self.assertIn('would free 10.0.0.2/24 of dead eth0', said)
+        self.assertNotIn('10.0.0.1', said)
+        self.assertIn('still there: 1', said)
+        self.assertIn('without a file', said)
+        self.assertEqual(self.held(), ['live', 'dead'])
 
     def test_where_the_namespaces_folder_is_not_to_be_seen(self):
         self.attach('far', '10.0.0.3', netns='/no-such-folder/far')
@@ -208,39 +292,53 @@ class Kept(Case):
 
     def test_where_gc_is_disabled(self):
         for value in (True, 'true'):
-            self.configure(disableGC=value)
+            self.attach('live', '10.0.0.1', self.conflist(disableGC=value), netns=self.netns('live'))
             self.assertIn('disableGC', self.gc())
             self.assertEqual(self.held(), ['live', 'dead'])
 
     def test_with_a_configuration_that_does_not_do(self):
-        self.assertIn('not configured', self.nothing_is_freed(NETCONFPATH=os.path.join(self.dir, 'cache')))
-        self.configure([{'type': 'bridge'}])
-        self.assertIn('status-cni', self.nothing_is_freed())
-        self.write('conf', '10.conflist', '{')
-        self.nothing_is_freed()
+        self.attach('live', '10.0.0.1', self.conflist([{'type': 'bridge'}, 'x', {'type': 'bridge', 'ipam': 'x'}]), netns=self.netns('live'))
+        self.assertIn('does not keep its addresses', self.nothing_is_freed())
+        for pod in ('live', 'dead'):
+            self.write(f'{NET}-{pod}-eth0', {'kind': 'cniCacheV1', 'containerId': pod, 'ifName': 'eth0', 'networkName': NET, 'config': 'e3'})
+        self.assertIn('none of its files', self.nothing_is_freed())
 
     def test_without_the_plugin_or_with_a_database_out_of_reach(self):
         self.assertIn('no status-cni', self.nothing_is_freed(CNI_PATH='/nowhere'))
-        self.conf['ipam']['port'] = pg.free_port()
-        self.configure()
+        self.conf['ipam'].update(port=pg.free_port(), timeout=2)
+        self.write(f'{NET}-far-eth0', {'kind': 'cniCacheV1', 'containerId': 'far', 'ifName': 'eth0', 'networkName': NET,
+                                       'config': base64.b64encode(json.dumps(self.conf).encode()).decode()})
         self.assertIn('GC failed', self.nothing_is_freed())
 
     def test_wrong_usage_is_2(self):
         for network in ('', '-x', 'a/b', '*'):
-            self.assertIn('usage', self.gc(2, network=network))
+            self.assertIn('usage', self.gc(2, args=(network,)))
         self.assertIn('GRACE', self.nothing_is_freed(GRACE='soon'))
 
 
-class Unit(unittest.TestCase):
+class Unit(Case):
+    @staticmethod
+    def text(kind):
+        with open(os.path.join(pg.ROOT, 'examples', 'gc', f'cni-gc@.{kind}'), encoding='utf-8') as f:
+            return f.read()
+
+    def test_its_own_line_works(self):
+        """As systemd expands it: %i is the instance's name as it is written, %I turns its hyphens into slashes."""
+        self.attach('live', '10.0.0.1', netns=self.netns('live'))
+        self.attach('dead', '10.0.0.2', netns=self.netns('dead', alive=False))
+        line = re.search('^ExecStart=(.*)$', self.text('service'), re.M)[1]
+        program, *args = line.replace('%i', NET).replace('%I', NET.replace('-', '/')).split()
+        self.assertEqual(program, '/usr/local/sbin/cni-gc.sh')
+        self.gc(args=args)
+        self.assertEqual(self.held(), ['live'])
+
     def test_the_systemd_units_are_sound(self):
         if not shutil.which('systemd-analyze'):
             self.skipTest('no systemd-analyze')
         with tempfile.TemporaryDirectory() as folder:
-            for name in ('cni-gc@.service', 'cni-gc@.timer'):
-                with open(os.path.join(pg.ROOT, 'examples', 'gc', name), encoding='utf-8') as f:
-                    text = f.read().replace('/usr/local/sbin/cni-gc.sh', SCRIPT)
-                with open(os.path.join(folder, name), 'w', encoding='utf-8') as f:
-                    f.write(text)
+            for kind in ('service', 'timer'):
+                with open(os.path.join(folder, f'cni-gc@.{kind}'), 'w', encoding='utf-8') as f:
+                    f.write(self.text(kind).replace('/usr/local/sbin/cni-gc.sh', SCRIPT))
             done = subprocess.run(['systemd-analyze', 'verify', *(os.path.join(folder, f'cni-gc@net.{kind}') for kind in ('service', 'timer'))],
                                   capture_output=True, text=True, timeout=60, check=False)
             self.assertNotIn('cni-gc', done.stderr)
