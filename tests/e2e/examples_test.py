@@ -63,6 +63,20 @@ class Plain(Case):
             conf['runtimeConfig'] = {'ips': [outside]}
             self.assertEqual(plugin.run(plugin.NET, 'ADD', conf, container='pod2').code, 7, outside)
 
+    def test_both_halves_of_a_chain_know_the_same_database_and_ranges(self):
+        first, behind = example('20-bridge.conflist')['plugins']
+        self.assertEqual(first['ipam'], behind['ipam'])
+
+    def test_under_bridge_a_pod_may_ask_by_annotation_and_by_ips(self):
+        conflist = example('20-bridge.conflist')
+        annotations = {'io.kubernetes.cri.pod-annotations': {'ipam-status-cni/ips': '10.77.0.7'}}
+        for asked, address in ((annotations, '10.77.0.7/24'), ({'ips': ['10.77.0.8']}, '10.77.0.8/24')):
+            declared = conflist['plugins'][0]['capabilities']
+            self.assertTrue(all(declared[key] for key in asked))
+            given = plugin.run(plugin.IPAM, 'ADD', request(conflist, ipam=self.here, runtimeConfig=asked), container='pod-' + address[:9])
+            self.assertEqual([ip['address'] for ip in given.json['ips']], [address])
+            self.assertEqual(plugin.run(plugin.IPAM, 'DEL', request(conflist, ipam=self.here), container='pod-' + address[:9]).code, 0)
+
     def test_behind_bridge_the_second_plugin_leaves_addresses_alone_and_takes_status_and_gc(self):
         conflist = example('20-bridge.conflist')
         first, behind = request(conflist, 0, ipam=self.here), request(conflist, 1, ipam=self.here)
