@@ -18,13 +18,14 @@ LDFLAGS ?=
 WERROR ?=
 SANITIZE ?=
 FUZZ_SECONDS ?= 30
+DEPS ?= .deps
 
 # --- which build -------------------------------------------------------------------------------
 
 ifneq ($(SANITIZE),)
 LINK ?= shared
 endif
-LINK ?= $(if $(wildcard .deps/stamp),static,shared)
+LINK ?= $(if $(wildcard $(DEPS)/stamp),static,shared)
 O ?= build/$(if $(SANITIZE),sanitize,$(LINK))
 BINDIR ?= $(if $(SANITIZE),$(O)/bin,plugins/bin)
 comma := ,
@@ -33,7 +34,7 @@ MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 ifeq ($(filter static shared,$(LINK)),)
 $(error LINK is static or shared, not "$(LINK)")
 endif
-ifeq ($(LINK)-$(wildcard .deps/stamp),static-)
+ifeq ($(LINK)-$(wildcard $(DEPS)/stamp),static-)
 $(error LINK=static needs the static libraries: run ./setup_dependencies.sh)
 endif
 
@@ -61,16 +62,13 @@ RELR := $(if $(shell printf '\043include <features.h>\n\043if __GLIBC_PREREQ(2, 
 	$(CC) -E -P - 2>/dev/null),-Wl$(comma)-z$(comma)pack-relative-relocs)
 
 ifeq ($(LINK),static)
-STAMP = .deps/stamp
-override CPPFLAGS += -isystem .deps/include -isystem .deps/include/cjson
-CJSON_LIBS = .deps/lib/libcjson.a
-PQ_LIBS = .deps/lib/libpq.a -lssl -lcrypto
+STAMP = $(DEPS)/stamp
+override CPPFLAGS += -isystem $(DEPS)/include -isystem $(DEPS)/include/cjson
+CJSON_LIBS = $(DEPS)/lib/libcjson.a
+PQ_LIBS = $(DEPS)/lib/libpq.a $(shell $(PKG_CONFIG) --static --libs libssl libcrypto)
 LINK_PLUGIN = -static-pie $(RELR)
-# What libpq does slowly, or with OpenSSL started for nothing (src/libpq/scram.c, for PostgreSQL 15 and later).
-PQ_MAJOR := $(shell sed -n 's/^.define PG_MAJORVERSION_NUM //p' .deps/include/pg_config.h)
-ifeq ($(filter $(PQ_MAJOR),13 14),)
+# src/libpq/scram.c has two functions in place of libpq's: what libpq does slowly, or with OpenSSL started for nothing.
 PQ_WRAP = -Wl,--wrap=scram_SaltedPassword -Wl,--wrap=pg_strong_random
-endif
 else
 override CPPFLAGS += $(shell $(PKG_CONFIG) --cflags libpq libcjson)
 CJSON_LIBS = $(shell $(PKG_CONFIG) --libs libcjson)
@@ -91,12 +89,9 @@ UNIT_SHARED = $(patsubst %.c,$(O)/%.o,$(wildcard tests/unit/*.c))
 FUZZERS = $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/*.c))
 
 all: $(BINDIR)/status-cni $(BINDIR)/ipam-status-cni
-ifeq ($(LINK)-$(SANITIZE)-$(wildcard .deps/stamp),shared--)
+ifeq ($(LINK)-$(SANITIZE)-$(wildcard $(DEPS)/stamp),shared--)
 	@echo '*** There are no static libraries in .deps: this is the SHARED build.' >&2
 	@echo '*** ./setup_dependencies.sh prepares them, then "make" builds self-contained plugins.' >&2
-endif
-ifeq ($(LINK)-$(PQ_WRAP),static-)
-	@echo '*** libpq $(PQ_MAJOR) keeps its own SCRAM, which takes some milliseconds a call.' >&2
 endif
 
 # Put in place by copying and renaming: a running plugin does not mind, and a file that was written in one
@@ -106,8 +101,8 @@ $(BINDIR)/%: $(O)/% FORCE
 	@cmp -s $< $@ || { echo "install $< as $@"; install -m 0755 $< $@.new && mv -f $@.new $@; }
 
 # The static C library warns that name services may load shared libraries. Where there are none it works from
-# /etc/hosts and DNS; that warning is left out.
-LINK_NOISE = -e 'in statically linked applications' -e ': in function '
+# /etc/hosts and DNS; that warning is left out, and what ld says around it.
+LINK_NOISE = -e 'in statically linked applications' -e ': in function ' -e 'linker garbage collection into account'
 define link
 	$(CC) $(CFLAGS) $(LINK_PLUGIN) $(LDFLAGS) $(1) 2>$@.log || { cat $@.log >&2; exit 1; }
 	@grep -v $(LINK_NOISE) $@.log >&2 || true
@@ -120,13 +115,21 @@ $(O)/ipam-status-cni: $(O)/src/ipam-status-cni.o $(IPAM_OBJECTS)
 	$(call link,$(PQ_WRAP) -o $@ $^ $(CJSON_LIBS) $(PQ_LIBS))
 
 $(O)/tests/unit/%.o: override CPPFLAGS += -Itests/unit
-$(O)/%.o: %.c Makefile $(STAMP)
+$(O)/%.o: %.c Makefile $(STAMP) | libpq
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# What setup_dependencies.sh compiles the static libraries with.
+# An older libpq takes the caller's home directory from the system's list of users, whatever HOME is: then files in
+# there would decide which database is used, and as whom.
+libpq:
+	@printf '\043include <pg_config.h>\n\043if PG_VERSION_NUM < 150000\n\043error\n\043endif\n' | \
+		$(CC) $(CPPFLAGS) -fsyntax-only -x c - 2>/dev/null || { echo '*** libpq 15 or newer is needed' >&2; exit 1; }
+
+# What setup_dependencies.sh compiles the static libraries with, and how it tries them before it calls them ready.
 library-cflags:
 	@echo -O2 $(HARDEN) $(FORTIFY)
+
+library-trial: $(O)/tests/bench/floor
 
 # --- tests -------------------------------------------------------------------------------------
 
@@ -244,8 +247,8 @@ install: all
 clean:
 	rm -rf build plugins/bin
 
-.PHONY: FORCE all library-cflags unit-tests check test check-db bench fuzz run-fuzzers install clean format \
-	lint lint-layers lint-format lint-headers lint-tidy lint-cppcheck lint-shell
+.PHONY: FORCE all libpq library-cflags library-trial unit-tests check test check-db bench fuzz run-fuzzers install \
+	clean format lint lint-layers lint-format lint-headers lint-tidy lint-cppcheck lint-shell
 .SECONDARY:
 .DELETE_ON_ERROR:
 

@@ -14,11 +14,12 @@ cd "$(dirname "$(readlink -f "$0")")"
 
 readonly CNITOOL=v1.3.1     # of github.com/containernetworking/cni
 readonly GO_MINOR=21        # cnitool needs Go 1.21
-readonly RECIPE=1           # a higher number makes everybody build the static libraries anew
+readonly RECIPE=2           # a higher number makes everybody build the static libraries anew
 readonly LOG=.deps/setup.log
 
+# bison and flex for the source of libpq from 17 on; zlib and zstd, where the static libcrypto compresses.
 BUILD_PACKAGES=(ca-certificates gcc libc6-dev make pkg-config dpkg-dev libssl-dev libpq-dev
-	libcjson-dev iproute2 iputils-ping jq python3 util-linux)
+	bison flex zlib1g-dev libzstd-dev libcjson-dev iproute2 iputils-ping jq python3 util-linux)
 TEST_PACKAGES=(libcmocka-dev clang clang-format clang-tidy cppcheck shellcheck pgbouncer)
 
 work=                       # everything unfinished lies here
@@ -256,7 +257,7 @@ build_libpq() {
 	done
 	ar rcs "$work/new/lib/libpq.a" src/interfaces/libpq/*.o src/common/*_shlib.o src/port/*_shlib.o
 	cp "$src"/src/interfaces/libpq/libpq-fe.h "$src"/src/include/postgres_ext.h \
-		src/include/pg_config.h src/include/pg_config_ext.h "$work/new/include"
+		src/include/pg_config*.h "$work/new/include"
 }
 
 build_cjson() {
@@ -279,8 +280,12 @@ build_libraries() {
 	# In a shell of their own, so that the first command that fails ends them.
 	logged bash -euc 'build_cjson "$@"' - "$work"/libcjson-dev/*/ || return 1
 	logged bash -euc 'build_libpq "$@"' - "$work"/libpq-dev/*/ || return 1
+	say "linking a program with them"
+	printf '%s\n' "$1" >"$work/new/stamp"
+	logged make DEPS="$work/new" O="$work/trial" library-trial || return 1
 	rm -rf .deps/stamp .deps/lib .deps/include
 	mv "$work/new/lib" "$work/new/include" .deps
+	mv "$work/new/stamp" .deps
 }
 
 # The stamp comes last, so that an interrupted setup starts over. It holds what the libraries were built
@@ -290,9 +295,8 @@ static_libraries() {
 	wanted="recipe $RECIPE, $(dpkg-query -W -f '${Package} ${Version}, ' libpq-dev libcjson-dev libssl-dev)"
 	[ "$wanted" != "$(cat .deps/stamp 2>/dev/null)" ] || return 0
 	say "static libraries in .deps (once, about a minute)"
-	if build_libraries; then
-		printf '%s\n' "$wanted" >"$work/stamp"
-		mv "$work/stamp" .deps/stamp
+	if build_libraries "$wanted"; then
+		say "they are ready"
 	elif [ -e .deps/stamp ]; then
 		loud "The static libraries could not be made anew ($LOG says why): the old ones stay."
 	else
