@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 static struct CMUnitTest tests[128];
 static size_t n_tests;
 static CMFixtureFunction group_setup, group_teardown;
@@ -37,9 +39,8 @@ void assert_err(const struct err *e, int code, const char *msg, const char *deta
 
 const char *J(const char *text)
 {
-	char *json = strdup(text);
+	char *json = mem_strdup(text);
 
-	assert_non_null(json);
 	for (char *c = strchr(json, '\''); c; c = strchr(c, '\''))
 		*c = '"';
 	return json;

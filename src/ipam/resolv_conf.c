@@ -1,0 +1,109 @@
+/*
+ * The small parser of resolv.conf(5) that host-local has: a line is a keyword and its words; what
+ * it does not know and what has no word behind it is passed over.
+ */
+#include "ipam/resolv_conf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "base/scope.h"
+
+#define MOST_BYTES (1024L * 1024)
+
+/* Opens a plain file. Opening a FIFO would wait for somebody who writes to it. */
+static int open_file(const char *path, struct err *e)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.resolvConf %s: %s", path,
+			       strerror(errno));
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.resolvConf %s is not a plain file",
+		       path);
+}
+
+/* The whole text; NULL with an error. */
+static char *read_file(const char *path, struct err *e)
+{
+	size_t room = 4096, len = 0;
+	char *text = mem_new(room);
+	ssize_t n;
+
+	cleanup_close int fd = open_file(path, e);
+	if (fd < 0)
+		return NULL;
+	while ((n = read(fd, text + len, room - 1 - len)) > 0) {
+		len += (size_t)n;
+		if (len > MOST_BYTES)
+			break;
+		text = mem_grow(text, room, len + 4096);
+		room = len + 4096;
+	}
+	if (n == 0)
+		return text;
+	err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.resolvConf %s: %s", path,
+		n < 0 ? strerror(errno) : "longer than a megabyte");
+	return NULL;
+}
+
+/* Adds the words of a line to a list of the object, at most `most` of them. */
+static void add_words(cJSON *dns, const char *key, char *words, size_t most)
+{
+	cJSON *list = cJSON_GetObjectItemCaseSensitive(dns, key);
+	char *rest, *word = strtok_r(words, " ", &rest);
+
+	if (word && !list)
+		list = cJSON_AddArrayToObject(dns, key);
+	for (; word && most > 0; word = strtok_r(NULL, " ", &rest), most--)
+		cJSON_AddItemToArray(list, cJSON_CreateString(word));
+}
+
+static void set_word(cJSON *dns, const char *key, char *words)
+{
+	char *rest, *word = strtok_r(words, " ", &rest);
+
+	if (!word)
+		return;
+	cJSON_DeleteItemFromObjectCaseSensitive(dns, key);
+	cJSON_AddStringToObject(dns, key, word);
+}
+
+static void read_line(cJSON *dns, char *line)
+{
+	char *rest = line, *keyword;
+
+	sanitize_line(line); /* tabs too become blanks */
+	keyword = strtok_r(line, " ", &rest);
+	if (!keyword || keyword[0] == '#' || keyword[0] == ';')
+		return;
+	if (strcmp(keyword, "nameserver") == 0)
+		add_words(dns, "nameservers", rest, 1);
+	else if (strcmp(keyword, "domain") == 0)
+		set_word(dns, "domain", rest);
+	else if (strcmp(keyword, "search") == 0)
+		add_words(dns, "search", rest, SIZE_MAX);
+	else if (strcmp(keyword, "options") == 0)
+		add_words(dns, "options", rest, SIZE_MAX);
+}
+
+int resolv_conf_read(const char *path, cJSON **dns, struct err *e)
+{
+	char *rest = read_file(path, e), *line;
+
+	if (!rest)
+		return -1;
+	*dns = cJSON_CreateObject();
+	while ((line = strsep(&rest, "\n")))
+		read_line(*dns, line);
+	return 0;
+}
