@@ -42,7 +42,7 @@ endif
 
 override CPPFLAGS += -Iinclude -D_GNU_SOURCE -DVERSION='"$(VERSION)"' -DBUILD_LINK='"$(LINK)"'
 override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
-	-Wmissing-prototypes -Wformat=2 -Wundef -Wvla $(if $(WERROR),-Werror)
+	-Wmissing-prototypes -Wformat=2 -Wundef -Wvla -Wno-missing-field-initializers $(if $(WERROR),-Werror)
 
 # Hardening, for the static libraries too. FORTIFY hides from the sanitizers what they shall see.
 FORTIFY = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3

@@ -2,11 +2,13 @@
 #include "ipam/ipam.h"
 
 static const struct cni_verb verbs[] = {
-	{ "ADD", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_1_0, 10, ipam_add },
-	{ "DEL", CNI_REQUIRES_ATTACHMENT, CNI_0_1_0, 10, ipam_del },
-	{ "CHECK", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_4_0, 10, ipam_check },
-	{ "STATUS", 0, CNI_1_1_0, 2, ipam_status },
-	{ "GC", 0, CNI_1_1_0, 25, ipam_gc },
+	{ "ADD", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_1_0, DEFAULT_TIMEOUT,
+	  ipam_add },
+	{ "DEL", CNI_REQUIRES_ATTACHMENT, CNI_0_1_0, DEFAULT_TIMEOUT, ipam_del },
+	{ "CHECK", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_4_0, DEFAULT_TIMEOUT,
+	  ipam_check },
+	{ "STATUS", 0, CNI_1_1_0, DEFAULT_STATUS_TIMEOUT, ipam_status },
+	{ "GC", 0, CNI_1_1_0, DEFAULT_GC_TIMEOUT, ipam_gc },
 	{ 0 },
 };
 

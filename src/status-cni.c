@@ -1,17 +1,18 @@
 /* The net plugin's verbs. Started as the network's "type", it runs the IPAM plugin of ipam.type. */
-#include "base/world.h"
+#include "base/sys.h"
 #include "cni/cni.h"
 #include "net/net.h"
 
 #include <unistd.h>
 
 static const struct cni_verb verbs[] = {
-	{ "ADD", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_1_0, 10, net_add },
-	{ "DEL", CNI_REQUIRES_ATTACHMENT, CNI_0_1_0, 10, net_pass_on_unless_chained },
-	{ "CHECK", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_4_0, 10,
+	{ "ADD", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_1_0, DEFAULT_TIMEOUT,
+	  net_add },
+	{ "DEL", CNI_REQUIRES_ATTACHMENT, CNI_0_1_0, DEFAULT_TIMEOUT, net_pass_on_unless_chained },
+	{ "CHECK", CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS, CNI_0_4_0, DEFAULT_TIMEOUT,
 	  net_pass_on_unless_chained },
-	{ "STATUS", 0, CNI_1_1_0, 2, net_pass_on },
-	{ "GC", 0, CNI_1_1_0, 25, net_pass_on },
+	{ "STATUS", 0, CNI_1_1_0, DEFAULT_STATUS_TIMEOUT, net_pass_on },
+	{ "GC", 0, CNI_1_1_0, DEFAULT_GC_TIMEOUT, net_pass_on },
 	{ 0 },
 };
 

@@ -1,21 +1,26 @@
-/* What went wrong: one error, on the caller's stack, that becomes the CNI error object. */
+/*
+ * What went wrong: one error, on the caller's stack, that becomes the CNI error object.
+ *
+ * The function that finds the error fills it in once and returns -1; its callers return that -1 and
+ * at most put words in front (err_wrap). What a caller has to decide on is not an error but data.
+ */
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
 /* The codes of the CNI specification (section "Error") and, from 100 on, our own. */
 enum cni_code {
-	CNI_INCOMPATIBLE_VERSION = 1, /* protocol version, or a verb that it does not have */
-	CNI_UNSUPPORTED_FIELD = 2,    /* names key and value */
-	CNI_INVALID_ENVIRONMENT = 4,  /* missing or invalid environment variable */
-	CNI_IO_FAILURE = 5, /* input/output, or a delegate that fails without an error object */
+	CNI_INCOMPATIBLE_VERSION = 1,   /* protocol version, or a verb that it does not have */
+	CNI_UNSUPPORTED_FIELD = 2,      /* names key and value */
+	CNI_INVALID_ENVIRONMENT = 4,    /* missing or invalid environment variable */
+	CNI_IO_FAILURE = 5,             /* input/output, or a delegate without an error object */
 	CNI_DECODING_FAILURE = 6,       /* stdin is not JSON, or not an object */
 	CNI_INVALID_NETWORK_CONFIG = 7, /* invalid network configuration or request */
 	CNI_INVALID_NETNS = 8,          /* CNI_NETNS is the plugin's own */
 	CNI_TRY_AGAIN_LATER = 11,       /* try again later */
 	CNI_PLUGIN_NOT_AVAILABLE = 50,  /* STATUS: cannot serve ADD */
-	CNI_ADDRESS_IN_USE = 100,       /* address held by another attachment */
+	CNI_ADDRESS_IN_USE = 100,       /* another attachment holds the address */
 	CNI_ALLOCATION_MISMATCH = 101,  /* the attachment holds other addresses */
-	CNI_CHECK_FAILED = 102          /* CHECK: the reservation differs */
+	CNI_CHECK_FAILED = 102          /* CHECK: what is recorded differs */
 };
 
 struct err {
@@ -25,8 +30,8 @@ struct err {
 };
 
 /*
- * Sets the error. What does not fit is cut at a character's boundary; control characters become
- * blanks and invalid UTF-8 becomes '?', so that both texts are one line of valid JSON string.
+ * Sets the error. Text that is too long is cut between two characters; control characters become
+ * blanks and invalid UTF-8 becomes '?', so that both texts are one line and valid in JSON.
  * Always returns -1, so that a function can end with `return err_set(...)`.
  */
 int err_set(struct err *e, enum cni_code code, const char *fmt, ...)
@@ -38,11 +43,7 @@ int err_details(struct err *e, const char *fmt, ...) __attribute__((format(print
 /* Puts words and ": " in front of the message. Always returns -1. */
 int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The error object (CNI specification, section "Error"), owned by the caller. `version` may be
- * NULL: then the newest. NULL only without memory. */
-char *err_json(const struct err *e, const char *version);
-
-/* Makes text a single line of valid UTF-8, in place: see err_set. */
+/* Makes text a single line of valid UTF-8, in place, as err_set does. */
 void sanitize_line(char *text);
 
 #endif

@@ -7,44 +7,50 @@
 
 #include "base/err.h"
 #include "base/ip.h"
-#include "cni/version.h"
+#include "base/json.h"
+#include "cni/cni.h"
 
-struct result_ip {
-	struct ip address;
-	struct ip gateway; /* family 0: none */
-	int interface;     /* index into interfaces, -1: none */
-};
-
-/* All of it owned. */
 struct result {
-	struct result_ip *ips;
-	size_t n_ips;
+	struct addresses ips;
 	cJSON *interfaces; /* list of objects, or NULL */
 	cJSON *routes;     /* list of objects with the fields of 1.1.0, or NULL */
 	cJSON *dns;        /* object, or NULL */
 };
 
+/* The keys of a dns object and of a route: the same in results and in configurations. */
+extern const struct json_key dns_keys[], route_keys[];
+
 /*
  * Reads a result of version `v`. An address that does not parse, a prefix length that is missing, a
- * key of the wrong type, a `cniVersion` that is there and differs from v: error `code`. An index
- * into nothing stays: it is at least the number of interfaces. *out is set only on success and is
- * the caller's.
+ * value of the wrong type, a `cniVersion` that is there and differs from v: error `code`. Interface
+ * indexes out of range are kept, as numbers that are at least that of the interfaces: the caller
+ * checks them. *out is set only on success.
  */
 int result_parse(const cJSON *object, enum cni_version v, enum cni_code code, struct result *out,
 		 struct err *e);
 
-/* The JSON text of the result in version `v`, owned by the caller; NULL only without memory. Up to
- * 0.2.0 one address per family and no interfaces: what does not fit must have been refused before.
- */
+/* The JSON text of the result in version `v`. Up to 0.2.0 it has one address per family and no
+ * interfaces: see result_check_capacity. */
 char *result_print(const struct result *r, enum cni_version v);
 
 /* More than one address of a family, where the version has room for one:
  * CNI_INVALID_NETWORK_CONFIG. */
-int result_check_capacity(const struct result *r, enum cni_version v, struct err *e);
+int result_check_capacity(const struct addresses *ips, enum cni_version v, struct err *e);
 
-/* Adds an address; -1 only without memory. */
-int result_add_ip(struct result *r, const struct result_ip *ip);
+/* Appends an address. */
+void result_add_ip(struct result *r, const struct address *ip);
 
-void result_free(struct result *r);
+/*
+ * The call's prevResult, in the version that it names (else the configuration's): what the plugins
+ * before this one in the list have answered. 1: there is one; 0: there is none; -1:
+ * CNI_INVALID_NETWORK_CONFIG, also for an interface index out of range.
+ */
+int prev_result(const struct cni_call *call, struct result *out, struct err *e);
+
+/* Transitional. */
+static inline void result_free(struct result *r)
+{
+	*r = (struct result){ 0 };
+}
 
 #endif

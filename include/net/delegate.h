@@ -8,8 +8,8 @@
 #include <cjson/cJSON.h>
 #include <stdint.h>
 
-#include "base/child.h"
 #include "base/err.h"
+#include "base/process.h"
 #include "cni/cni.h"
 #include "cni/result.h"
 

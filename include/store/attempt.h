@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/limit.h"
+#include "base/deadline.h"
 #include "store/targets.h"
 
 enum query_outcome {

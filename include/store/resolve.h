@@ -2,8 +2,8 @@
 #ifndef STORE_RESOLVE_H
 #define STORE_RESOLVE_H
 
+#include "base/deadline.h"
 #include "base/err.h"
-#include "base/limit.h"
 
 #define RESOLVE_MAX 8   /* addresses of one name that are tried */
 #define RESOLVE_TEXT 64 /* room for the text of one */

@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/deadline.h"
 #include "base/err.h"
 #include "base/ip.h"
-#include "base/limit.h"
 #include "base/text.h"
 
 /* Who this host is. */

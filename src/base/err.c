@@ -1,14 +1,11 @@
+/* One error, and the rule that every text in it is one line of valid UTF-8. */
 #include "base/err.h"
 
-#include <cjson/cJSON.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/scope.h"
-#include "base/utf8.h"
-
-#define NEWEST "1.1.0" /* the version of an error whose configuration's version is not known */
+#include "base/text.h"
 
 void sanitize_line(char *text)
 {
@@ -93,20 +90,4 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	memcpy(old, e->msg, sizeof(old));
 	join(e->msg, sizeof(e->msg), words, ": ", old);
 	return -1;
-}
-
-char *err_json(const struct err *e, const char *version)
-{
-	cleanup_json cJSON *object = cJSON_CreateObject();
-	char code[16];
-
-	/* A number of cJSON's is printed by the C library's floating point: pages in memory for
-	 * nothing. */
-	snprintf(code, sizeof(code), "%d", (int)e->code);
-	if (!cJSON_AddStringToObject(object, "cniVersion", version ? version : NEWEST) ||
-	    !cJSON_AddRawToObject(object, "code", code) ||
-	    !cJSON_AddStringToObject(object, "msg", e->msg) ||
-	    !cJSON_AddStringToObject(object, "details", e->details))
-		return NULL;
-	return cJSON_PrintUnformatted(object);
 }

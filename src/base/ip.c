@@ -1,8 +1,11 @@
+/* IP addresses: reading, printing, comparing; and lists of them. */
 #include "base/ip.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/memory.h"
 
 int ip_bits(const struct ip *ip)
 {
@@ -118,4 +121,31 @@ struct ip ip_next(const struct ip *ip)
 			break;
 	}
 	return out;
+}
+
+void addresses_add(struct addresses *all, const struct address *address)
+{
+	const size_t size = sizeof(*all->list);
+
+	if ((all->n & (all->n - 1)) == 0) /* the room is a power of two */
+		all->list = mem_grow(all->list, all->n * size, (all->n ? 2 * all->n : 1) * size);
+	all->list[all->n++] = *address;
+}
+
+struct address *addresses_find(const struct addresses *all, const struct ip *host)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		if (ip_same_host(&all->list[i].ip, host))
+			return &all->list[i];
+	}
+	return NULL;
+}
+
+size_t addresses_of_family(const struct addresses *all, int family)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n; i++)
+		n += all->list[i].ip.family == family;
+	return n;
 }

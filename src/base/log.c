@@ -1,3 +1,4 @@
+/* Log lines: one write for each line and destination, escaped, cut, and never waiting for long. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -12,12 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/limit.h"
-#include "base/put.h"
-#include "base/utf8.h"
+#include "base/deadline.h"
+#include "base/text.h"
 
 #define LINE PIPE_BUF /* a pipe takes that much in one piece */
-#define PATIENCE 1.0  /* seconds for a stderr that nobody reads */
 
 static const char *const names[] = { "error", "warning", "info", "debug" };
 
@@ -144,7 +143,7 @@ static size_t append(char line[LINE], size_t at, const char *text)
 
 static void put_err(struct log *l, const char *line, size_t len)
 {
-	struct deadline moment = deadline_in(PATIENCE);
+	struct deadline moment = deadline_in(LOG_SECONDS);
 
 	if (l->err >= 0 && write_all(&moment, l->err, line, len) < 0)
 		l->err = -1;

@@ -1,17 +1,23 @@
 /*
  * An invocation from its first to its last step: environment, stdin, configuration, verb, answer.
- * Nothing below it prints or exits, and each step leaves its error in one place.
+ * Each step leaves its error here, and this file hands it to output.c.
  */
-#include <stdlib.h>
 #include <string.h>
 
-#include "cni/about.h"
-#include "cni/answer.h"
+#include "base/memory.h"
+#include "base/process.h"
+#include "cni/call.h"
 #include "cni/cni.h"
-#include "cni/conf.h"
-#include "cni/env.h"
-#include "cni/input.h"
-#include "cni/process.h"
+#include "cni/output.h"
+
+/* What is printed when there is no memory left: written here, as it cannot be made then. */
+static void prepare_last_words(int out)
+{
+	static const char text[] = "{\"cniVersion\":\"1.1.0\",\"code\":11,\"msg\":\"out of "
+				   "memory\",\"details\":\"\"}\n";
+
+	mem_set_last_words(out, text);
+}
 
 static const struct cni_verb *find_verb(const struct cni_plugin *plugin, const char *name)
 {
@@ -46,8 +52,8 @@ static void to_status_error(const struct cni_verb *verb, struct err *e)
 	}
 }
 
-/* containerd takes "not found" in an error of DEL for success, and the address would leak. Whose
- * words they are does not matter: libpq's too. */
+/* containerd takes "not found" in an error of DEL for success, and the address would leak. This
+ * includes texts that come from libpq. */
 static void hide_not_found(const struct cni_verb *verb, struct err *e)
 {
 	static const char words[] = "not there"; /* of the same length */
@@ -62,48 +68,19 @@ static void hide_not_found(const struct cni_verb *verb, struct err *e)
 	}
 }
 
-/* Environment, stdin and configuration into `call`, then the verb. */
-static int do_verb(const struct cni_verb *verb, struct cni_call *call, char **input,
-		   struct conf *conf, struct cni_reply *answer, struct err *e)
-{
-	if (env_read(call->sys, verb->requires, call, e) < 0 ||
-	    read_stdin(call->sys->in, call->deadline, input, &call->input_len, e) < 0)
-		return -1;
-	call->input = *input;
-	if (conf_read(verb, call, conf, e) < 0)
-		return -1;
-	return verb->run(call, answer, e);
-}
-
 static int run_verb(const struct cni_verb *verb, struct cni_call *call)
 {
-	struct conf conf = { 0 };
-	struct cni_reply answer = { 0 };
+	const char *error_version = NULL;
+	struct cni_reply reply = { 0 };
 	struct err e = { 0 };
-	char *input = NULL;
-	int status;
 
-	if (do_verb(verb, call, &input, &conf, &answer, &e) == 0) {
-		status = send_reply(call, &answer);
-	} else {
-		to_status_error(verb, &e);
-		hide_not_found(verb, &e);
-		status = send_error(call, &e, conf.version);
-	}
-	conf_free(&conf);
-	free(input);
-	return status;
-}
-
-static int run_version(const struct cni_call *call)
-{
-	struct cni_reply answer = { .json = about_versions() };
-	struct err e;
-
-	if (answer.json)
-		return send_reply(call, &answer);
-	err_set(&e, CNI_IO_FAILURE, "out of memory");
-	return send_error(call, &e, NULL);
+	if (env_read(call->sys, verb->requires, call, &e) == 0 &&
+	    stdin_read(call->sys->in, call, &e) == 0 &&
+	    conf_read(verb, call, &error_version, &e) == 0 && verb->run(call, &reply, &e) == 0)
+		return send_reply(call, &reply);
+	to_status_error(verb, &e);
+	hide_not_found(verb, &e);
+	return send_error(call, &e, error_version);
 }
 
 /* `signal_fd`: as in struct deadline. */
@@ -125,13 +102,14 @@ static int run(const struct cni_plugin *plugin, const struct sys *sys, int signa
 	int status;
 
 	if (!command || !*command)
-		return about_plugin(plugin, sys->err);
+		return print_about(plugin, sys->err);
+	prepare_last_words(sys->out);
 	deadline.stdout_fd = sys->out;
 	deadline.signal_fd = signal_fd;
 	if (verb) {
 		status = run_verb(verb, &call);
 	} else if (strcmp(command, "VERSION") == 0) {
-		status = run_version(&call);
+		status = send_reply(&call, &(struct cni_reply){ .json = versions_json() });
 	} else {
 		err_set(&e, CNI_INVALID_ENVIRONMENT, "unknown CNI_COMMAND: %.100s", command);
 		status = send_error(&call, &e, NULL);
@@ -149,7 +127,8 @@ int cni_main(const struct cni_plugin *plugin, int argc, char **argv, const struc
 {
 	int signal_fd = harden_process();
 
+	mem_for_cjson();
 	if (argc > 1)
-		return about_option(plugin, argv[1], sys->out, sys->err);
+		return print_option(plugin, argv[1], sys->out, sys->err);
 	return run(plugin, sys, signal_fd);
 }

@@ -1,41 +1,97 @@
+/* A result that knows no version: the versions there are, what fits into one, prevResult. */
 #include "cni/result.h"
 
-#include <stdlib.h>
+#include <string.h>
 
-int result_add_ip(struct result *r, const struct result_ip *ip)
+#include "base/text.h"
+
+/* ---- versions ---- */
+
+static const char *const versions[CNI_VERSIONS] = { "0.1.0", "0.2.0", "0.3.0", "0.3.1",
+						    "0.4.0", "1.0.0", "1.1.0" };
+
+const char *cni_version_text(enum cni_version v)
 {
-	struct result_ip *ips = realloc(r->ips, (r->n_ips + 1) * sizeof(*ips));
-
-	if (!ips)
-		return -1;
-	ips[r->n_ips] = *ip;
-	r->ips = ips;
-	r->n_ips++;
-	return 0;
+	return versions[v];
 }
 
-int result_check_capacity(const struct result *r, enum cni_version v, struct err *e)
+bool cni_version_of(const char *text, enum cni_version *out)
 {
-	size_t n[2] = { 0, 0 };
+	if (!text || !*text) {
+		*out = CNI_0_1_0;
+		return true;
+	}
+	for (int v = 0; v < CNI_VERSIONS; v++) {
+		if (strcmp(versions[v], text) == 0) {
+			*out = (enum cni_version)v;
+			return true;
+		}
+	}
+	return false;
+}
 
-	if (v >= CNI_0_3_0)
-		return 0;
-	for (size_t i = 0; i < r->n_ips; i++)
-		n[r->ips[i].address.family == 6]++;
-	if (n[0] <= 1 && n[1] <= 1)
+const char *cni_versions(const char *separator)
+{
+	struct strbuf all = { 0 };
+
+	for (int v = 0; v < CNI_VERSIONS; v++)
+		strbuf_join(&all, separator, versions[v]);
+	return strbuf_str(&all);
+}
+
+/* ---- the result ---- */
+
+void result_add_ip(struct result *r, const struct address *ip)
+{
+	addresses_add(&r->ips, ip);
+}
+
+int result_check_capacity(const struct addresses *ips, enum cni_version v, struct err *e)
+{
+	if (v >= CNI_0_3_0 ||
+	    (addresses_of_family(ips, 4) <= 1 && addresses_of_family(ips, 6) <= 1))
 		return 0;
 	err_set(e, CNI_INVALID_NETWORK_CONFIG,
-		"protocol version %s has room for one IPv%d address, not for %zu",
-		cni_version_text(v), n[0] > 1 ? 4 : 6, n[0] > 1 ? n[0] : n[1]);
+		"CNI version %s does not support more than 1 address per family",
+		cni_version_text(v));
 	return err_details(e,
 			   "set \"cniVersion\" to 0.3.1 or later, or ask for one of each family");
 }
 
-void result_free(struct result *r)
+/* ---- prevResult ---- */
+
+/* containerd crashes on an interface index that is out of range, so it is refused here. */
+static int check_indexes(const struct result *r, struct err *e)
 {
-	free(r->ips);
-	cJSON_Delete(r->interfaces);
-	cJSON_Delete(r->routes);
-	cJSON_Delete(r->dns);
-	*r = (struct result){ 0 };
+	int n = cJSON_GetArraySize(r->interfaces);
+
+	for (size_t i = 0; i < r->ips.n; i++) {
+		if (r->ips.list[i].interface >= n)
+			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+				       "the \"interface\" of ips[%zu] is an index into nothing "
+				       "(interfaces: %d)",
+				       i, n);
+	}
+	return 0;
+}
+
+int prev_result(const struct cni_call *call, struct result *out, struct err *e)
+{
+	const cJSON *prev = json_get(call->conf, "prevResult");
+	const char *named = json_string(prev, "cniVersion");
+	enum cni_version v = call->version;
+	struct result r;
+
+	if (!prev)
+		return 0;
+	if (named && *named && !cni_version_of(named, &v))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "could not parse prevResult: unsupported CNI result version "
+			       "\"%.100s\"",
+			       named);
+	if (result_parse(prev, v, CNI_INVALID_NETWORK_CONFIG, &r, e) < 0 ||
+	    check_indexes(&r, e) < 0)
+		return err_wrap(e, "could not parse prevResult");
+	*out = r;
+	return 1;
 }

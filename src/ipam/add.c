@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/scope.h"
+#include "base/sys.h"
 #include "cni/result.h"
 #include "ipam/claim.h"
 #include "ipam/ipam.h"
@@ -15,7 +15,6 @@ struct added {
 	struct grant grant;
 	struct result result; /* routes and dns, then the addresses */
 	struct ip *ips;       /* owned: what the claim asks for */
-	char *pod[3];         /* owned: namespace, name, uid */
 };
 
 static void drop(void *context)
@@ -26,8 +25,6 @@ static void drop(void *context)
 	request_free(&a->request);
 	result_free(&a->result);
 	free(a->ips);
-	for (int i = 0; i < 3; i++)
-		free(a->pod[i]);
 	ipam_close(&a->ipam);
 	free(a);
 }
@@ -54,17 +51,12 @@ static void undo(void *context, struct log *log)
 			 e.msg);
 }
 
-static void note_pod(void *context, const char *key, const char *value)
+/* What CNI_ARGS says of the pod; NULL where it says nothing. */
+static const char *pod_arg(const struct cni_call *call, const char *key)
 {
-	static const char *const keys[] = { "K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_UID" };
-	struct added *a = context;
+	const char *value = cni_arg(call, key);
 
-	for (int i = 0; i < 3; i++) {
-		if (strcmp(key, keys[i]) == 0) {
-			free(a->pod[i]);
-			a->pod[i] = value[0] ? strdup(value) : NULL;
-		}
-	}
+	return value && value[0] ? value : NULL;
 }
 
 static int nothing_requested(struct err *e)
@@ -85,8 +77,7 @@ static void take_answers(struct added *a)
 static int fill_claim(const struct cni_call *call, struct added *a, struct err *e)
 {
 	take_answers(a);
-	if (request_read(call, &a->ipam.conf, &a->request, e) < 0 ||
-	    cni_args(call->args, note_pod, a, e) < 0)
+	if (request_read(call, &a->ipam.conf, &a->request, e) < 0)
 		return -1;
 	if (a->request.n == 0)
 		return nothing_requested(e);
@@ -98,31 +89,24 @@ static int fill_claim(const struct cni_call *call, struct added *a, struct err *
 	a->claim = (struct reservation){ .by = ipam_attachment(call, &a->ipam),
 					 .ips = a->ips,
 					 .n_ips = a->request.n,
-					 .pod_namespace = a->pod[0],
-					 .pod_name = a->pod[1],
-					 .pod_uid = a->pod[2] };
+					 .pod_namespace = pod_arg(call, "K8S_POD_NAMESPACE"),
+					 .pod_name = pod_arg(call, "K8S_POD_NAME"),
+					 .pod_uid = pod_arg(call, "K8S_POD_UID") };
 	return 0;
 }
 
 /* The addresses as recorded, with the gateways that this call says. */
-static char *answer(const struct cni_call *call, struct added *a, struct err *e)
+static char *answer(const struct cni_call *call, struct added *a)
 {
-	char *json = NULL;
-	bool room = true;
-
-	for (size_t i = 0; room && i < a->grant.n; i++) {
+	for (size_t i = 0; i < a->grant.n; i++) {
 		const struct request_ip *asked = request_find(&a->request, &a->grant.ips[i]);
-		struct result_ip ip = { .address = a->grant.ips[i], .interface = -1 };
+		struct address ip = { .ip = a->grant.ips[i], .interface = -1 };
 
 		if (asked)
 			ip.gateway = asked->gateway;
-		room = result_add_ip(&a->result, &ip) == 0;
+		result_add_ip(&a->result, &ip);
 	}
-	if (room)
-		json = result_print(&a->result, call->version);
-	if (!json)
-		err_set(e, CNI_IO_FAILURE, "out of memory");
-	return json;
+	return result_print(&a->result, call->version);
 }
 
 static void log_recorded(const struct cni_call *call, const struct added *a)
@@ -137,8 +121,6 @@ static void log_recorded(const struct cni_call *call, const struct added *a)
 int ipam_add(const struct cni_call *call, struct cni_reply *out, struct err *e)
 {
 	struct added *a = calloc(1, sizeof(*a));
-	char *json = NULL;
-
 	if (!a)
 		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	if (ipam_open(call, IPAM_NEEDS_NODE | IPAM_NEEDS_BOOT, &a->ipam, e) < 0) {
@@ -146,13 +128,12 @@ int ipam_add(const struct cni_call *call, struct cni_reply *out, struct err *e)
 		return -1;
 	}
 	if (fill_claim(call, a, e) < 0 ||
-	    reserve(&a->ipam.store, &a->claim, call->log, call->deadline, &a->grant, e) < 0 ||
-	    !(json = answer(call, a, e))) {
+	    reserve(&a->ipam.store, &a->claim, call->log, call->deadline, &a->grant, e) < 0) {
 		undo(a, call->log);
 		drop(a);
 		return -1;
 	}
 	log_recorded(call, a);
-	*out = (struct cni_reply){ .json = json, .rollback = undo, .destroy = drop, .context = a };
+	*out = (struct cni_reply){ .json = answer(call, a), .rollback = undo, .context = a };
 	return 0;
 }

@@ -2,16 +2,13 @@
 
 #include <stdlib.h>
 
-#include "base/scope.h"
-#include "cni/prev.h"
+#include "base/sys.h"
+#include "cni/result.h"
 #include "ipam/ipam.h"
 
 static bool in_result(const struct result *r, const struct ip *ip)
 {
-	for (size_t i = 0; i < r->n_ips; i++)
-		if (ip_same_host(&r->ips[i].address, ip))
-			return true;
-	return false;
+	return addresses_find(&r->ips, ip);
 }
 
 static bool is_mine(const struct allocations *held, const struct ip *ip)
@@ -46,8 +43,8 @@ static int holds_none(const struct result *prev, const struct attachment *by, st
 	cleanup_strbuf struct strbuf all = { 0 };
 	char text[IP_TEXT];
 
-	for (size_t i = 0; i < prev->n_ips; i++)
-		strbuf_join(&all, ", ", ip_text(&prev->ips[i].address, false, text));
+	for (size_t i = 0; i < prev->ips.n; i++)
+		strbuf_join(&all, ", ", ip_text(&prev->ips.list[i].ip, false, text));
 	return err_set(e, CNI_CHECK_FAILED,
 		       "\"%s\" (%s) holds no address of prevResult in network \"%s\": %s", by->pod,
 		       by->interface, by->network, all.len ? strbuf_str(&all) : "there is none");
@@ -75,13 +72,13 @@ int check_compare(const struct allocations *held, const struct result *prev,
 /* All addresses that LOOK has to tell about, owned by the caller. */
 static struct ip *all_ips(const struct result *prev, const struct request *asked, size_t *n)
 {
-	struct ip *ips = calloc(prev->n_ips + asked->n + 1, sizeof(*ips));
+	struct ip *ips = calloc(prev->ips.n + asked->n + 1, sizeof(*ips));
 
 	*n = 0;
 	if (!ips)
 		return NULL;
-	for (size_t i = 0; i < prev->n_ips; i++)
-		ips[(*n)++] = prev->ips[i].address;
+	for (size_t i = 0; i < prev->ips.n; i++)
+		ips[(*n)++] = prev->ips.list[i].ip;
 	for (size_t i = 0; i < asked->n; i++)
 		ips[(*n)++] = asked->ips[i].ip;
 	return ips;

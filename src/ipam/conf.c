@@ -7,16 +7,16 @@
 #include <sys/stat.h>
 
 #include "base/json.h"
-#include "base/scope.h"
+#include "base/sys.h"
 
 static const char *const own_keys[] = { "type", "addresses",     "routes",  "dns",      "ranges",
 					"node", "gcGracePeriod", "timeout", "logLevel", "logFile",
 					NULL };
 static const char *const address_keys[] = { "address", "gateway", NULL };
 static const char *const range_keys[] = { "subnet", "rangeStart", "rangeEnd", "gateway", NULL };
-static const char *const route_keys[] = { "dst",      "gw",    "mtu",   "advmss",
-					  "priority", "table", "scope", NULL };
-static const char *const dns_keys[] = { "nameservers", "domain", "search", "options", NULL };
+static const char *const known_route_keys[] = { "dst",      "gw",    "mtu",   "advmss",
+						"priority", "table", "scope", NULL };
+static const char *const known_dns_keys[] = { "nameservers", "domain", "search", "options", NULL };
 
 static int check_list(const cJSON *list, const char *const *known, const char *where,
 		      struct log *lenient, struct err *e)
@@ -36,7 +36,7 @@ static int check_list(const cJSON *list, const char *const *known, const char *w
 
 static int check_keys(const cJSON *ipam, struct log *lenient, struct err *e)
 {
-	const struct json_keys keys = { own_keys, store_keyword }, dns = { dns_keys, NULL };
+	const struct json_keys keys = { own_keys, store_keyword }, dns = { known_dns_keys, NULL };
 
 	if (json_check_keys(ipam, &keys, "ipam", lenient, e) < 0 ||
 	    json_check_keys(json_get(ipam, "dns"), &dns, "ipam.dns", lenient, e) < 0)
@@ -45,7 +45,7 @@ static int check_keys(const cJSON *ipam, struct log *lenient, struct err *e)
 		    0 ||
 	    check_list(json_get(ipam, "ranges"), range_keys, "ipam.ranges", lenient, e) < 0)
 		return -1;
-	return check_list(json_get(ipam, "routes"), route_keys, "ipam.routes", lenient, e);
+	return check_list(json_get(ipam, "routes"), known_route_keys, "ipam.routes", lenient, e);
 }
 
 /* ---- libpq's keywords ---- */

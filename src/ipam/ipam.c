@@ -2,10 +2,7 @@
 
 #include <string.h>
 
-#include "base/scope.h"
-
-/* Seconds behind the timeout, when the caller has not killed us yet. */
-#define LAST_RESORT 0.7
+#include "cni/output.h"
 
 /* What is kept of the time for cancelling and releasing, so that the answer comes within it. */
 static double reserve(double timeout)
@@ -22,9 +19,8 @@ static void arm_last_resort(const struct cni_call *call, double seconds)
 
 	err_set(&e, status ? CNI_PLUGIN_NOT_AVAILABLE : CNI_TRY_AGAIN_LATER,
 		"%s, and the database's library does not come back", wait_reason(WAIT_TIMEOUT));
-	cleanup_free char *json = err_json(&e, cni_version_text(call->version));
-	if (json)
-		arm_watchdog(seconds - gone + LAST_RESORT, call->sys->out, json);
+	char *json = error_json(&e, cni_version_text(call->version));
+	arm_watchdog(seconds - gone + WATCHDOG_SECONDS, call->sys->out, json);
 }
 
 static void set_deadline(const struct cni_call *call, double timeout)

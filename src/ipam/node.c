@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "base/scope.h"
+#include "base/sys.h"
 #include "ipam/ipam.h"
 
 #define HEX "0123456789abcdefABCDEF"

@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "base/scope.h"
+#include "base/sys.h"
 #include "ipam/ipam.h"
 #include "ipam/valid.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/scope.h"
+#include "base/sys.h"
 #include "ipam/usable.h"
 
 #define ANNOTATIONS "io.kubernetes.cri.pod-annotations"
@@ -207,37 +207,13 @@ static int from_conf(const cJSON *addresses, struct request *r, struct err *e)
 	return 0;
 }
 
-struct wanted_args {
-	char *ip, *gateway; /* owned; NULL where absent */
-	bool no_memory;
-};
-
-static void want(void *context, const char *key, const char *value)
-{
-	struct wanted_args *w = context;
-	char **to = strcmp(key, "IP") == 0        ? &w->ip
-		    : strcmp(key, "GATEWAY") == 0 ? &w->gateway
-						  : NULL;
-
-	if (!to)
-		return;
-	free(*to);
-	*to = strdup(value);
-	w->no_memory |= !*to;
-}
-
-static void wanted_free(struct wanted_args *w)
-{
-	free(w->ip);
-	free(w->gateway);
-}
-
 /* Says in *env_counts whether CNI_ARGS' IP and GATEWAY do: nothing of what comes before them was
  * there. */
 static int read_sources(const struct cni_call *call, const struct ipam_conf *conf,
-			const struct wanted_args *w, struct request *r, bool *env_counts,
-			struct err *e)
+			struct request *r, bool *env_counts, struct err *e)
 {
+	const char *ip = cni_arg(call, "IP");
+
 	if (from_runtime(call, r, e) < 0 || (r->n == 0 && from_args(call, r, e) < 0))
 		return -1;
 	*env_counts = r->n == 0;
@@ -245,7 +221,7 @@ static int read_sources(const struct cni_call *call, const struct ipam_conf *con
 		return 0;
 	if (from_conf(conf->addresses, r, e) < 0)
 		return -1;
-	return w->ip ? each_part(w->ip, "CNI_ARGS IP", add_text, r, e) : 0;
+	return ip ? each_part(ip, "CNI_ARGS IP", add_text, r, e) : 0;
 }
 
 /* Equal addresses are asked for once. */
@@ -272,47 +248,35 @@ static int unite(struct request *r, struct err *e)
 	return 0;
 }
 
-static int one_of_a_family(const struct request *r, enum cni_version v, struct err *e)
+static int read_all(const struct cni_call *call, const struct ipam_conf *conf, struct request *r,
+		    struct err *e)
 {
-	size_t four = 0;
-
-	for (size_t i = 0; i < r->n; i++)
-		four += r->ips[i].ip.family == 4;
-	if (v <= CNI_0_2_0 && (four > 1 || r->n - four > 1))
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "CNI version %s does not support more than 1 address per family",
-			       cni_version_text(v));
-	return 0;
-}
-
-static int read_all(const struct cni_call *call, const struct ipam_conf *conf,
-		    const struct wanted_args *w, struct request *r, struct err *e)
-{
+	const char *gateway = cni_arg(call, "GATEWAY");
+	struct addresses all = { 0 };
 	bool env_counts;
 
-	if (read_sources(call, conf, w, r, &env_counts, e) < 0)
+	if (read_sources(call, conf, r, &env_counts, e) < 0)
 		return -1;
 	for (size_t i = 0; i < r->n; i++)
 		if (address_check(&conf->ranges, &r->ips[i].ip, &r->ips[i].gateway, e) < 0)
 			return -1;
-	if (env_counts && w->gateway &&
-	    each_part(w->gateway, "CNI_ARGS GATEWAY", add_gateway, r, e) < 0)
+	if (env_counts && gateway && each_part(gateway, "CNI_ARGS GATEWAY", add_gateway, r, e) < 0)
 		return -1;
-	return unite(r, e) < 0 ? -1 : one_of_a_family(r, call->version, e);
+	if (unite(r, e) < 0)
+		return -1;
+	for (size_t i = 0; i < r->n; i++)
+		addresses_add(&all, &(struct address){ .ip = r->ips[i].ip });
+	return result_check_capacity(&all, call->version, e);
 }
 
 int request_read(const struct cni_call *call, const struct ipam_conf *conf, struct request *out,
 		 struct err *e)
 {
-	struct wanted_args w = { 0 };
 	struct request r = { 0 };
-	int rc = cni_args(call->args, want, &w, e);
+	int rc = cni_args_check(call, e);
 
-	if (rc == 0 && w.no_memory)
-		rc = err_set(e, CNI_IO_FAILURE, "out of memory");
 	if (rc == 0)
-		rc = read_all(call, conf, &w, &r, e);
-	wanted_free(&w);
+		rc = read_all(call, conf, &r, e);
 	if (rc < 0)
 		request_free(&r);
 	else

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/scope.h"
+#include "base/sys.h"
 
 #define VALID "cni.dev/valid-attachments"
 #define OLDER "cni.dev/attachments"

@@ -16,8 +16,6 @@
 #include "net/net.h"
 
 #define OUTPUT_MAX (1024UL * 1024)
-#define GRACE_SECONDS 1.0 /* it should end by itself in time: this is for plugins that do not */
-#define UNDO_SECONDS 1.0  /* the least that DEL gets */
 
 /* --- find --- */
 
@@ -94,10 +92,10 @@ static int run(const struct delegate *d, char *const *env, const struct deadline
 		.env = env,
 		.input = d->call->input,
 		.input_len = d->call->input_len,
-		.err = d->call->sys->err,
-		.most = OUTPUT_MAX,
+		.stderr_fd = d->call->sys->err,
+		.output_max = OUTPUT_MAX,
 		.seconds = seconds,
-		.watch = watchers,
+		.watchers = watchers,
 	};
 
 	return child_run(&child, outcome, e);
@@ -105,7 +103,7 @@ static int run(const struct delegate *d, char *const *env, const struct deadline
 
 int delegate_run(struct delegate *d, struct delegate_reply *out, struct err *e)
 {
-	const double seconds = d->seconds + GRACE_SECONDS;
+	const double seconds = d->seconds + DELEGATE_GRACE_SECONDS;
 	struct child_outcome outcome;
 
 	if (run(d, d->call->sys->env, d->call->deadline, seconds, &outcome, e) < 0)
@@ -142,7 +140,7 @@ void delegate_rollback(const struct delegate *d, struct log *log)
 	const char *why = NULL;
 
 	if (run(d, env_for_del(d->call->sys->env), &nobody,
-		left > UNDO_SECONDS ? left : UNDO_SECONDS, &outcome, &e) < 0 ||
+		left > ROLLBACK_SECONDS ? left : ROLLBACK_SECONDS, &outcome, &e) < 0 ||
 	    delegate_outcome(d->path, &outcome, &reply, &e) < 0)
 		why = e.msg;
 	else if (reply.error)
@@ -235,10 +233,10 @@ int delegate_result(const char *path, const struct delegate_reply *success, enum
 			       "%s ended with success, but its answer is no result", path);
 	if (result_parse(success->value, v, CNI_IO_FAILURE, out, e) < 0)
 		return err_wrap(e, "the answer of %s", path);
-	if (!out->n_ips)
+	if (!out->ips.n)
 		return err_set(e, CNI_IO_FAILURE, "the answer of %s has no address", path);
 	out->interfaces = NULL;
-	for (size_t i = 0; i < out->n_ips; i++)
-		out->ips[i].interface = -1;
+	for (size_t i = 0; i < out->ips.n; i++)
+		out->ips.list[i].interface = -1;
 	return 0;
 }

@@ -13,13 +13,10 @@
 #include <sys/stat.h>
 
 #include "base/json.h"
-#include "cni/prev.h"
 #include "cni/result.h"
 #include "net/delegate.h"
 
 /* --- configuration --- */
-
-#define LONGEST_TIMEOUT 3600
 
 static const char *const own_keys[] = { "cniVersion",   "cniVersions",
 					"name",         "type",
@@ -30,7 +27,7 @@ static const char *const own_keys[] = { "cniVersion",   "cniVersions",
 					"disableGC",    "loadOnlyInlinedPlugins",
 					"chained",      NULL };
 
-static const char *const dns_keys[] = { "nameservers", "domain", "search", "options", NULL };
+static const char *const known_dns_keys[] = { "nameservers", "domain", "search", "options", NULL };
 
 static bool is_protocol_key(const char *key)
 {
@@ -40,7 +37,7 @@ static bool is_protocol_key(const char *key)
 static int check_keys(const struct cni_call *call, struct log *lenient, struct err *e)
 {
 	const struct json_keys own = { own_keys, is_protocol_key };
-	const struct json_keys dns = { dns_keys, NULL };
+	const struct json_keys dns = { known_dns_keys, NULL };
 
 	if (json_check_keys(call->conf, &own, "", lenient, e) < 0)
 		return -1;
@@ -94,7 +91,7 @@ static int read_ipam(const cJSON *ipam, struct net_conf *out, struct err *e)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 			       "no \"type\" in ipam: it must be the name of the IPAM plugin");
 	if (cJSON_IsNumber(timeout) && timeout->valuedouble > 0 &&
-	    timeout->valuedouble <= LONGEST_TIMEOUT)
+	    timeout->valuedouble <= MAX_TIMEOUT)
 		out->seconds = timeout->valuedouble;
 	return 0;
 }
@@ -216,8 +213,8 @@ static void merge_results(struct result *prev, const struct result *ours,
 {
 	int interface = interface_of(prev->interfaces, call);
 
-	for (size_t i = 0; i < ours->n_ips; i++) {
-		struct result_ip ip = ours->ips[i];
+	for (size_t i = 0; i < ours->ips.n; i++) {
+		struct address ip = ours->ips.list[i];
 
 		ip.interface = interface;
 		result_add_ip(prev, &ip);
@@ -284,9 +281,10 @@ static int chained_add(const struct cni_call *call, struct cni_reply *answer, st
 /* prevResult, if there is room for one more address: better asked before an address is recorded. */
 static int read_prev(const struct cni_call *call, struct result *prev, struct err *e)
 {
-	if (prev_result(call, prev, e) < 0 || result_check_capacity(prev, call->version, e) < 0)
+	if (prev_result(call, prev, e) < 0 ||
+	    result_check_capacity(&prev->ips, call->version, e) < 0)
 		return -1;
-	if (call->version <= CNI_0_2_0 && prev->n_ips > 1)
+	if (call->version <= CNI_0_2_0 && prev->ips.n > 1)
 		return err_set(
 			e, CNI_INVALID_NETWORK_CONFIG,
 			"prevResult has an address of each family: version %s has no room for more",
@@ -304,7 +302,7 @@ static int print_result(const struct delegate *d, const struct delegate_reply *r
 	if (delegate_result(d->path, reply, call->version, &ours, e) < 0)
 		return -1;
 	merge_results(prev, &ours, call, conf->dns);
-	if (result_check_capacity(prev, call->version, e) < 0)
+	if (result_check_capacity(&prev->ips, call->version, e) < 0)
 		return -1;
 	*json = result_print(prev, call->version);
 	return 0;

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/scope.h"
+#include "base/sys.h"
 
 /* What the child says: a status of getaddrinfo, and addresses. Smaller than a pipe's buffer. */
 struct reply {

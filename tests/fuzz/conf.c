@@ -2,8 +2,8 @@
  */
 #include "fuzz.h"
 
-#include "cni/conf.h"
-#include "cni/prev.h"
+#include "cni/call.h"
+#include "cni/result.h"
 #include "ipam/conf.h"
 #include "ipam/request.h"
 #include "ipam/valid.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "cni/cni.h"
+#include "cni/call.h"
 
 struct made_call {
 	struct cni_call call;
@@ -46,7 +46,6 @@ static inline const struct cni_call *make_call(struct made_call *m, const char *
 				     .container = "pod1",
 				     .netns = "/no/such/netns",
 				     .ifname = "eth0",
-				     .args = "",
 				     .path = path,
 				     .input = conf,
 				     .input_len = strlen(conf),

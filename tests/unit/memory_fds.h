@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/world.h"
+#include "base/sys.h"
 #include "unit.h"
 
 /* A file in memory that holds the text. */

@@ -62,7 +62,7 @@ static inline void verb_run(struct verb *v, cni_verb_run *run, const char *comma
 	make_call(&v->m, command, strbuf_str(&all), "/bin");
 	v->m.sys.sysroot = box->dir;
 	v->m.call.container = "pod-a";
-	v->m.call.args = args;
+	args_split(args, &v->m.call.args);
 	the_fake = &v->fake;
 	v->rc = run(&v->m.call, &v->answer, &v->e);
 	snprintf(v->log, sizeof(v->log), "%s", tmpdir_read(box, "log"));
@@ -77,9 +77,6 @@ static inline bool verb_logged(const struct verb *v, const char *words)
 
 static inline void verb_end(struct verb *v)
 {
-	if (v->answer.destroy)
-		v->answer.destroy(v->answer.context);
-	free(v->answer.json);
 	log_close(&v->m.log);
 	drop_call(&v->m);
 	fake_free(&v->fake);

@@ -26,6 +26,7 @@ void unit_group(CMFixtureFunction setup, CMFixtureFunction teardown)
 int main(int argc, char **argv)
 {
 	(void)argc;
+	mem_for_cjson();          /* as in the plugins */
 	signal(SIGPIPE, SIG_IGN); /* a reader that is gone is an error, as in the plugins */
 	return _cmocka_run_group_tests(argv[0], tests, n_tests, group_setup, group_teardown);
 }

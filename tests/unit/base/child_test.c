@@ -1,5 +1,5 @@
 /* Children of all kinds. Needs /bin/sh, cat, ls, sleep and /proc. */
-#include "base/child.h"
+#include "base/process.h"
 #include "tmpdir.h"
 
 #include <errno.h>
@@ -24,10 +24,10 @@ static struct child child_of(const char *path, const char *input, double seconds
 			       .env = env,
 			       .input = input,
 			       .input_len = strlen(input),
-			       .err = 2,
-			       .most = 1024UL * 1024,
+			       .stderr_fd = 2,
+			       .output_max = 1024UL * 1024,
 			       .seconds = seconds,
-			       .watch = &nobody };
+			       .watchers = &nobody };
 }
 
 static struct ran run_child(const struct child *c)
@@ -49,7 +49,7 @@ static struct ran run(const char *path, const char *input, double seconds)
 
 static void done(struct ran *r)
 {
-	free(r->o.output);
+	*r = (struct ran){ 0 };
 }
 
 static void assert_exited(struct ran *r, int status, const char *output)
@@ -120,13 +120,13 @@ TEST_IN_DIR(its_stderr_is_the_given_one)
 	struct tmpdir *b = *state;
 	struct child c = child_of(tmpdir_script(b, "x", "echo loud >&2"), "", 5);
 
-	c.err = creat(tmpdir_path(b, "err"), 0600);
+	c.stderr_fd = creat(tmpdir_path(b, "err"), 0600);
 	c.path = tmpdir_path(b, "x");
 	struct ran r = run_child(&c);
 
 	assert_exited(&r, 0, "");
 	assert_string_equal(tmpdir_read(b, "err"), "loud\n");
-	close(c.err);
+	close(c.stderr_fd);
 }
 
 TEST_IN_DIR(one_that_cannot_be_run_is_an_error)
@@ -145,7 +145,7 @@ TEST_IN_DIR(a_flood_ends_at_the_most_it_may_write)
 {
 	struct child c = child_of(tmpdir_script(*state, "x", "exec yes"), "", 5);
 
-	c.most = 100UL * 1024;
+	c.output_max = 100UL * 1024;
 	struct ran r = run_child(&c);
 
 	assert_int_equal(r.o.end, CHILD_OUTPUT_TOO_LONG);
@@ -157,11 +157,11 @@ TEST_IN_DIR(exactly_the_most_is_not_too_much)
 {
 	struct child c = child_of(tmpdir_script(*state, "x", "printf 12345678"), "", 5);
 
-	c.most = 8;
+	c.output_max = 8;
 	struct ran r = run_child(&c);
 
 	assert_exited(&r, 0, "12345678");
-	c.most = 7;
+	c.output_max = 7;
 	r = run_child(&c);
 	assert_int_equal(r.o.end, CHILD_OUTPUT_TOO_LONG);
 	done(&r);
@@ -175,7 +175,7 @@ static struct ran run_and_await_the_group(struct child *c)
 	char byte;
 
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-	c->err = ends[1];
+	c->stderr_fd = ends[1];
 	struct ran r = run_child(c);
 
 	close(ends[1]);
@@ -247,7 +247,7 @@ TEST_IN_DIR(told_to_end_it_asks_the_child_first)
 
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
 	watch.signal_fd = ends[0];
-	c.watch = &watch;
+	c.watchers = &watch;
 	pid_t teller = fork();
 
 	if (teller == 0) {
@@ -281,7 +281,7 @@ TEST_IN_DIR(without_a_reader_one_that_does_not_listen_is_killed_in_a_second)
 	}
 	close(ends[0]);
 	watch.stdout_fd = ends[1];
-	c.watch = &watch;
+	c.watchers = &watch;
 	struct ran r = run_child(&c);
 
 	assert_int_equal(r.o.end, CHILD_CANCELLED);

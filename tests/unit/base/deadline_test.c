@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/limit.h"
+#include "base/deadline.h"
 
 static double seconds_since(int64_t start)
 {

@@ -1,6 +1,8 @@
 /* The error and its object. Needs nothing. */
 #include "unit.h"
 
+#include "cni/output.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -75,13 +77,11 @@ TEST(the_object)
 	char *json;
 
 	err_set(&e, CNI_ADDRESS_IN_USE, "\"10.0.0.5\" is held");
-	json = err_json(&e, "0.4.0");
+	json = error_json(&e, "0.4.0");
 	assert_string_equal(json, "{\"cniVersion\":\"0.4.0\",\"code\":100,"
 				  "\"msg\":\"\\\"10.0.0.5\\\" is held\",\"details\":\"\"}");
-	free(json);
 	err_details(&e, "by pod-a");
-	json = err_json(&e, NULL);
+	json = error_json(&e, NULL);
 	assert_string_equal(json, "{\"cniVersion\":\"1.1.0\",\"code\":100,"
 				  "\"msg\":\"\\\"10.0.0.5\\\" is held\",\"details\":\"by pod-a\"}");
-	free(json);
 }

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/limit.h"
+#include "base/deadline.h"
 #include "base/log.h"
+#include "base/memory.h"
 
 TEST(parses)
 {
@@ -25,7 +26,6 @@ TEST(parses)
 		char *again = cJSON_PrintUnformatted(value);
 
 		assert_string_equal(again, t[i].again);
-		free(again);
 		cJSON_Delete(value);
 	}
 }
@@ -64,7 +64,7 @@ TEST(refused)
 TEST(the_end_needs_no_nul)
 {
 	static const char two[] = { '{', '}' };
-	char *text = malloc(sizeof(two));
+	char *text = mem_new(sizeof(two));
 	cJSON *value = NULL;
 	struct err e = { 0 };
 
@@ -72,13 +72,12 @@ TEST(the_end_needs_no_nul)
 	assert_int_equal(json_parse(text, 2, &value, &e), 0);
 	assert_true(cJSON_IsObject(value));
 	cJSON_Delete(value);
-	free(text);
 }
 
 TEST(a_long_list_is_quick)
 {
 	enum { ENTRIES = 100000, ENTRY = 100 };
-	char *text = malloc((size_t)ENTRIES * ENTRY + 3);
+	char *text = mem_new((size_t)ENTRIES * ENTRY + 3);
 	size_t len = 1;
 	cJSON *value = NULL;
 	struct err e = { 0 };
@@ -95,7 +94,6 @@ TEST(a_long_list_is_quick)
 	assert_true(monotonic_now() - start <
 		    5 * INT64_C(1000000000)); /* sanitized, on a busy machine */
 	cJSON_Delete(value);
-	free(text);
 }
 
 TEST(keys_are_exact_and_the_last_wins)

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/limit.h"
+#include "base/deadline.h"
 #include "base/log.h"
 
 static char dir[] = "/tmp/log_test.XXXXXX";

@@ -1,7 +1,7 @@
 /* What comes from outside. Needs nothing. */
 #include "unit.h"
 
-#include "base/world.h"
+#include "base/sys.h"
 
 TEST(variables)
 {

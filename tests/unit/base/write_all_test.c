@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/put.h"
+#include "base/deadline.h"
 
 enum { LONG = 300000 }; /* more than a pipe or a socket takes at once */
 

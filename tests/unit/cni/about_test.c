@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-#include "cni/about.h"
+#include "cni/output.h"
 
 static const struct cni_plugin plugin = { .name = "test-cni", .about = "tests things" };
 
@@ -12,11 +12,10 @@ static const struct cni_plugin plugin = { .name = "test-cni", .about = "tests th
 
 TEST(versions)
 {
-	char *json = about_versions();
+	char *json = versions_json();
 
 	assert_string_equal(json, "{\"cniVersion\":\"1.1.0\",\"supportedVersions\":[\"0.1.0\","
 				  "\"0.2.0\",\"0.3.0\",\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}");
-	free(json);
 }
 
 TEST(one_line)
@@ -24,7 +23,7 @@ TEST(one_line)
 	char text[4096];
 	int fd = memory("");
 
-	assert_int_equal(about_plugin(&plugin, fd), 0);
+	assert_int_equal(print_about(&plugin, fd), 0);
 	assert_string_equal(held(fd, text, sizeof(text)),
 			    "test-cni " VERSION
 			    ": tests things; CNI protocol versions supported: " VERSIONS "\n");
@@ -55,7 +54,7 @@ TEST(options)
 		int out = memory("");
 		int err = memory("");
 
-		assert_int_equal(about_option(&plugin, t[i].option, out, err), t[i].status);
+		assert_int_equal(print_option(&plugin, t[i].option, out, err), t[i].status);
 		if (t[i].out)
 			assert_string_equal(held(out, text, sizeof(text)), t[i].out);
 		assert_string_equal(held(err, text, sizeof(text)), t[i].err);
@@ -79,7 +78,7 @@ TEST(help_names_everything)
 	char text[4096];
 	int out = memory("");
 
-	about_option(&plugin, "--help", out, -1);
+	print_option(&plugin, "--help", out, -1);
 	held(out, text, sizeof(text));
 	for (size_t i = 0; i < COUNT(words); i++)
 		assert_non_null(strstr(text, words[i]));
@@ -90,6 +89,6 @@ TEST(a_full_disk)
 {
 	int full = open("/dev/full", O_WRONLY);
 
-	assert_int_equal(about_option(&plugin, "--version", full, -1), 1);
+	assert_int_equal(print_option(&plugin, "--version", full, -1), 1);
 	close(full);
 }

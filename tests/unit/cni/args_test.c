@@ -3,14 +3,16 @@
 
 #include <stdio.h>
 
-#include "cni/cni.h"
+#include "cni/call.h"
 
-/* Appends "key->value|". */
-static void note(void *context, const char *key, const char *value)
+/* "key->value|" for each pair. */
+static void split(const char *text, struct cni_call *call, char *pairs)
 {
-	char *text = context;
-
-	sprintf(text + strlen(text), "%s->%s|", key, value);
+	args_split(text, &call->args);
+	*pairs = '\0';
+	for (size_t i = 0; i < call->args.n; i++)
+		sprintf(pairs + strlen(pairs), "%s->%s|", call->args.list[i].key,
+			call->args.list[i].value);
 }
 
 TEST(pairs)
@@ -32,10 +34,12 @@ TEST(pairs)
 	};
 
 	for (size_t i = 0; i < COUNT(t); i++) {
-		char text[256] = "";
+		char text[256];
+		struct cni_call call;
 		struct err e = { 0 };
 
-		assert_int_equal(cni_args(t[i].args, note, text, &e), 0);
+		split(t[i].args, &call, text);
+		assert_int_equal(cni_args_check(&call, &e), 0);
 		assert_string_equal(text, t[i].pairs);
 		assert_int_equal(e.code, 0);
 	}
@@ -54,10 +58,24 @@ TEST(refused)
 	};
 
 	for (size_t i = 0; i < COUNT(t); i++) {
-		char text[256] = "";
+		char text[256];
+		struct cni_call call;
 		struct err e = { 0 };
 
-		assert_int_equal(cni_args(t[i].args, note, text, &e), -1);
+		split(t[i].args, &call, text);
+		assert_int_equal(cni_args_check(&call, &e), -1);
 		assert_err(&e, CNI_INVALID_ENVIRONMENT, t[i].msg, t[i].details);
 	}
+}
+
+TEST(of_a_repeated_key_the_last_counts)
+{
+	struct cni_call call;
+
+	args_split("A=1;B=;A=2", &call.args);
+	assert_string_equal(cni_arg(&call, "A"), "2");
+	assert_string_equal(cni_arg(&call, "B"), "");
+	assert_null(cni_arg(&call, "a"));
+	args_split("", &call.args);
+	assert_null(cni_arg(&call, "A"));
 }

@@ -1,7 +1,7 @@
 /* The parameters from the environment. Needs nothing. */
 #include "unit.h"
 
-#include "cni/env.h"
+#include "cni/call.h"
 
 #define ADD (CNI_REQUIRES_ATTACHMENT | CNI_REQUIRES_NETNS)
 #define DEL CNI_REQUIRES_ATTACHMENT
@@ -24,7 +24,7 @@ TEST(everything)
 	assert_string_equal(call.netns, "/var/run/netns/a");
 	assert_string_equal(call.ifname, "eth0");
 	assert_string_equal(call.path, "/opt/cni/bin");
-	assert_string_equal(call.args, "A=1");
+	assert_string_equal(cni_arg(&call, "A"), "1");
 }
 
 TEST(what_is_not_needed_may_be_absent_or_odd)
@@ -38,7 +38,7 @@ TEST(what_is_not_needed_may_be_absent_or_odd)
 
 	assert_int_equal(env_read(&w, DEL, &call, &e), 0);
 	assert_string_equal(call.netns, "");
-	assert_string_equal(call.args, "");
+	assert_int_equal(call.args.n, 0);
 	w.env = gc;
 	assert_int_equal(env_read(&w, GC, &call, &e), 0);
 }

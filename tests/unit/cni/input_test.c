@@ -9,7 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cni/input.h"
+#include "base/memory.h"
+#include "cni/call.h"
 
 /* A file in memory of that many bytes, at its beginning. */
 static int file_of(size_t len)
@@ -26,17 +27,19 @@ static int file_of(size_t len)
 static int read_in(int fd, double seconds, size_t *len, struct err *e)
 {
 	struct deadline l = deadline_in(seconds);
-	char *text = NULL;
-	int result = read_stdin(fd, &l, &text, len, e);
+	struct cni_call call = { .deadline = &l };
+	int result = stdin_read(fd, &call, e);
 
-	assert_int_equal(!!text, result == 0);
-	free(text);
+	assert_int_equal(!!call.input, result == 0);
+	if (result == 0)
+		*len = call.input_len;
+	mem_free_all();
 	return result;
 }
 
 TEST(lengths)
 {
-	static const size_t lengths[] = { 0, 1, 65535, 65536, 65537, 200000, INPUT_MOST };
+	static const size_t lengths[] = { 0, 1, 65535, 65536, 65537, 200000, STDIN_MAX };
 
 	for (size_t i = 0; i < COUNT(lengths); i++) {
 		int fd = file_of(lengths[i]);
@@ -96,14 +99,14 @@ TEST(a_pipe)
 
 	assert_int_equal(read_pipe(1000000, 0, 60, &len, &e), 0);
 	assert_int_equal(len, 1000000);
-	assert_int_equal(read_pipe(INPUT_MOST, 0, 60, &len, &e), 0);
-	assert_int_equal(len, INPUT_MOST);
+	assert_int_equal(read_pipe(STDIN_MAX, 0, 60, &len, &e), 0);
+	assert_int_equal(len, STDIN_MAX);
 }
 
 TEST(too_long)
 {
 	static const char msg[] = "error unmarshall network config: stdin is longer than 32 MiB";
-	int fd = file_of(INPUT_MOST + 1);
+	int fd = file_of(STDIN_MAX + 1);
 	struct err e = { 0 };
 	size_t len;
 
@@ -111,7 +114,7 @@ TEST(too_long)
 	assert_err(&e, CNI_DECODING_FAILURE, msg, "");
 	close(fd);
 	memset(&e, 0, sizeof(e));
-	assert_int_equal(read_pipe(INPUT_MOST + 1, 0, 60, &len, &e), -1);
+	assert_int_equal(read_pipe(STDIN_MAX + 1, 0, 60, &len, &e), -1);
 	assert_err(&e, CNI_DECODING_FAILURE, msg, "");
 }
 
@@ -145,15 +148,14 @@ TEST(nobody_waits_any_more)
 {
 	struct deadline l = deadline_in(10);
 	struct err e = { 0 };
-	char *text = NULL;
-	size_t len;
+	struct cni_call call = { .deadline = &l };
 	int in[2], out[2];
 
 	assert_int_equal(pipe(in), 0);
 	assert_int_equal(pipe(out), 0);
 	close(out[0]);
 	l.stdout_fd = out[1];
-	assert_int_equal(read_stdin(in[0], &l, &text, &len, &e), -1);
+	assert_int_equal(stdin_read(in[0], &call, &e), -1);
 	assert_err(&e, CNI_TRY_AGAIN_LATER,
 		   "error reading from stdin: nobody waits for the answer any more", "");
 	close(in[0]);

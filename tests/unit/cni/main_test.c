@@ -30,8 +30,8 @@ static int verb(const struct cni_call *call, struct cni_reply *answer, struct er
 		return 0;
 	if (strcmp(call->network, "passes-on") == 0)
 		answer->is_error = true;
-	snprintf(text, sizeof(text), "%s %s %s %s v%d %zu", call->container, call->netns,
-		 call->ifname, call->args, call->version, call->input_len);
+	snprintf(text, sizeof(text), "%s %s %s A=%s v%d %zu", call->container, call->netns,
+		 call->ifname, cni_arg(call, "A"), call->version, call->input_len);
 	answer->json = strdup(text);
 	return 0;
 }

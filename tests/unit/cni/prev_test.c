@@ -1,7 +1,7 @@
 /* prevResult. Needs nothing. */
 #include "unit.h"
 
-#include "cni/prev.h"
+#include "cni/result.h"
 
 static int prev(const char *conf, enum cni_version v, struct result *r, struct err *e)
 {
@@ -9,7 +9,6 @@ static int prev(const char *conf, enum cni_version v, struct result *r, struct e
 	struct cni_call call = { .conf = object, .version = v };
 	int result = prev_result(&call, r, e);
 
-	cJSON_Delete(object);
 	return result;
 }
 
@@ -36,20 +35,19 @@ TEST(there_is_one)
 		char buf[IP_TEXT];
 
 		assert_int_equal(prev(t[i].conf, t[i].v, &r, &e), 1);
-		assert_int_equal(r.n_ips, 1);
-		assert_string_equal(ip_text(&r.ips[0].address, true, buf), "10.0.0.5/24");
-		result_free(&r);
+		assert_int_equal(r.ips.n, 1);
+		assert_string_equal(ip_text(&r.ips.list[0].ip, true, buf), "10.0.0.5/24");
 	}
 }
 
 TEST(there_is_none)
 {
-	struct result r = { .n_ips = 7 };
+	struct result r = { .ips.n = 7 };
 	struct err e = { 0 };
 
 	assert_int_equal(prev("{}", CNI_1_1_0, &r, &e), 0);
 	assert_int_equal(prev("{\"prevResult\":null}", CNI_1_1_0, &r, &e), 0);
-	assert_int_equal(r.n_ips, 7);
+	assert_int_equal(r.ips.n, 7);
 }
 
 TEST(refused)
@@ -61,7 +59,7 @@ TEST(refused)
 		{ "{\"prevResult\":{\"cniVersion\":\"9.9.9\"}}",
 		  "could not parse prevResult: unsupported CNI result version \"9.9.9\"" },
 		{ "{\"prevResult\":{\"cniVersion\":1}}",
-		  "could not parse prevResult: \"cniVersion\" is not a string" },
+		  "could not parse prevResult: \"cniVersion\" must be a string" },
 		{ "{\"prevResult\":{\"ips\":[{\"address\":\"x\"}]}}",
 		  "could not parse prevResult: ips: "
 		  "invalid CIDR address in \"address\": \"x\"" },
@@ -76,11 +74,11 @@ TEST(refused)
 	};
 
 	for (size_t i = 0; i < COUNT(t); i++) {
-		struct result r = { .n_ips = 7 };
+		struct result r = { .ips.n = 7 };
 		struct err e = { 0 };
 
 		assert_int_equal(prev(t[i].conf, CNI_1_1_0, &r, &e), -1);
 		assert_err(&e, CNI_INVALID_NETWORK_CONFIG, t[i].msg, "");
-		assert_int_equal(r.n_ips, 7);
+		assert_int_equal(r.ips.n, 7);
 	}
 }

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cni/process.h"
+#include "base/process.h"
 
 /* The number of the first check in a child that failed, 0: none. _exit: nothing of cmocka runs
  * there. */

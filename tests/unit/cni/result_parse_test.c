@@ -11,16 +11,15 @@ static int parse(const char *text, enum cni_version v, struct result *r, struct 
 	cJSON *object = json_of(text);
 	int result = result_parse(object, v, CNI_IO_FAILURE, r, e);
 
-	cJSON_Delete(object);
 	return result;
 }
 
-static void assert_ip(const struct result_ip *ip, const char *address, const char *gateway,
+static void assert_ip(const struct address *ip, const char *address, const char *gateway,
 		      int interface)
 {
 	char buf[IP_TEXT];
 
-	assert_string_equal(ip_text(&ip->address, true, buf), address);
+	assert_string_equal(ip_text(&ip->ip, true, buf), address);
 	assert_string_equal(ip_text(&ip->gateway, true, buf), gateway);
 	assert_int_equal(ip->interface, interface);
 }
@@ -33,7 +32,6 @@ static void assert_json(const cJSON *value, const char *text)
 		assert_string_equal(printed, text);
 	else
 		assert_null(value);
-	free(printed);
 }
 
 TEST(the_newest)
@@ -54,16 +52,15 @@ TEST(the_newest)
 		      "\"options\":[\"o\"]}}",
 		      CNI_1_1_0, &r, &e),
 		0);
-	assert_int_equal(r.n_ips, 2);
-	assert_ip(&r.ips[0], "10.0.0.5/24", "10.0.0.1", 0);
-	assert_ip(&r.ips[1], "fd00::5/64", "", -1);
+	assert_int_equal(r.ips.n, 2);
+	assert_ip(&r.ips.list[0], "10.0.0.5/24", "10.0.0.1", 0);
+	assert_ip(&r.ips.list[1], "fd00::5/64", "", -1);
 	assert_json(r.interfaces,
 		    "[{\"name\":\"eth0\",\"mac\":\"m\",\"sandbox\":\"/ns\",\"mtu\":9000}]");
 	assert_json(r.routes, "[{\"dst\":\"0.0.0.0/0\"},"
 			      "{\"dst\":\"fd01::/16\",\"gw\":\"fd00::1\",\"mtu\":1400}]");
 	assert_json(r.dns, "{\"nameservers\":[\"10.0.0.1\"],\"domain\":\"d\",\"search\":[],"
 			   "\"options\":[\"o\"]}");
-	result_free(&r);
 }
 
 TEST(with_a_family_beside_the_address)
@@ -75,10 +72,9 @@ TEST(with_a_family_beside_the_address)
 			       "\"address\":\"10.0.0.5/24\"}],\"dns\":{}}",
 			       CNI_0_4_0, &r, &e),
 			 0);
-	assert_int_equal(r.n_ips, 1);
-	assert_ip(&r.ips[0], "10.0.0.5/24", "", -1);
+	assert_int_equal(r.ips.n, 1);
+	assert_ip(&r.ips.list[0], "10.0.0.5/24", "", -1);
 	assert_null(r.dns);
-	result_free(&r);
 }
 
 TEST(the_oldest)
@@ -92,12 +88,11 @@ TEST(the_oldest)
 			       "\"gw\":\"fd00::1\"}]},\"dns\":{\"domain\":\"d\"}}",
 			       CNI_0_2_0, &r, &e),
 			 0);
-	assert_int_equal(r.n_ips, 2);
-	assert_ip(&r.ips[0], "10.0.0.5/24", "10.0.0.1", -1);
-	assert_ip(&r.ips[1], "fd00::5/64", "", -1);
+	assert_int_equal(r.ips.n, 2);
+	assert_ip(&r.ips.list[0], "10.0.0.5/24", "10.0.0.1", -1);
+	assert_ip(&r.ips.list[1], "fd00::5/64", "", -1);
 	assert_json(r.routes, "[{\"dst\":\"0.0.0.0/0\"},{\"dst\":\"::/0\",\"gw\":\"fd00::1\"}]");
 	assert_json(r.dns, "{\"domain\":\"d\"}");
-	result_free(&r);
 }
 
 TEST(nothing_in_it)
@@ -116,11 +111,10 @@ TEST(nothing_in_it)
 			struct err e = { 0 };
 
 			assert_int_equal(parse(t[i], (enum cni_version)v, &r, &e), 0);
-			assert_int_equal(r.n_ips, 0);
+			assert_int_equal(r.ips.n, 0);
 			assert_null(r.interfaces);
 			assert_null(r.routes);
 			assert_null(r.dns);
-			result_free(&r);
 		}
 	}
 }
@@ -135,9 +129,8 @@ TEST(ipv4_in_ipv6_is_ipv4)
 			       "{\"address\":\"::ffff:10.0.0.5/64\"}]}",
 			       CNI_1_0_0, &r, &e),
 			 0);
-	assert_ip(&r.ips[0], "10.0.0.5/24", "10.0.0.1", -1);
-	assert_ip(&r.ips[1], "::ffff:10.0.0.5/64", "", -1); /* no prefix of an IPv4 address */
-	result_free(&r);
+	assert_ip(&r.ips.list[0], "10.0.0.5/24", "10.0.0.1", -1);
+	assert_ip(&r.ips.list[1], "::ffff:10.0.0.5/64", "", -1); /* no prefix of an IPv4 address */
 }
 
 TEST(an_index_into_nothing_stays_one)
@@ -150,9 +143,8 @@ TEST(an_index_into_nothing_stays_one)
 			       "{\"address\":\"10.0.0.6/24\",\"interface\":-1}]}",
 			       CNI_1_0_0, &r, &e),
 			 0);
-	assert_int_equal(r.ips[0].interface, 1);
-	assert_int_equal(r.ips[1].interface, INT_MAX);
-	result_free(&r);
+	assert_int_equal(r.ips.list[0].interface, 1);
+	assert_int_equal(r.ips.list[1].interface, INT_MAX);
 }
 
 static const struct {
@@ -160,13 +152,12 @@ static const struct {
 	const char *text, *msg;
 } bad[] = {
 	{ CNI_1_1_0, "[]", "it is not an object" },
-	{ CNI_1_1_0, "{\"cniVersion\":1}", "\"cniVersion\" is not a string" },
+	{ CNI_1_1_0, "{\"cniVersion\":1}", "\"cniVersion\" must be a string" },
 	{ CNI_1_1_0, "{\"cniVersion\":\"1.0.0\"}", "\"cniVersion\" is \"1.0.0\", not \"1.1.0\"" },
-	{ CNI_1_1_0, "{\"ips\":{}}", "\"ips\" is not a list of objects" },
-	{ CNI_1_1_0, "{\"ips\":[null]}", "\"ips\" is not a list of objects" },
-	{ CNI_1_1_0, "{\"ips\":[{}]}", "ips: \"address\" is not a string with an address" },
-	{ CNI_1_1_0, "{\"ips\":[{\"address\":5}]}",
-	  "ips: \"address\" is not a string with an address" },
+	{ CNI_1_1_0, "{\"ips\":{}}", "\"ips\" must be a list of objects" },
+	{ CNI_1_1_0, "{\"ips\":[null]}", "\"ips\" must be a list of objects" },
+	{ CNI_1_1_0, "{\"ips\":[{}]}", "ips: \"address\" must be a string with an address" },
+	{ CNI_1_1_0, "{\"ips\":[{\"address\":5}]}", "\"ips[0].address\" must be a string" },
 	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5\"}]}",
 	  "ips: invalid CIDR address in \"address\": \"10.0.0.5\"" },
 	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"garbage/24\"}]}",
@@ -176,34 +167,34 @@ static const struct {
 	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"gateway\":\"x\"}]}",
 	  "ips: invalid IP address in \"gateway\": \"x\"" },
 	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"gateway\":1}]}",
-	  "ips: \"gateway\" is not a string with an address" },
+	  "\"ips[0].gateway\" must be a string" },
 	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"interface\":\"0\"}]}",
-	  "ips: \"interface\" is not a whole number" },
+	  "\"ips[0].interface\" must be a whole number" },
 	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"interface\":0.5}]}",
-	  "ips: \"interface\" is not a whole number" },
+	  "\"ips[0].interface\" must be a whole number" },
 	{ CNI_1_1_0, "{\"ips\":[{\"address\":\"10.0.0.5/24\",\"interface\":1e10}]}",
-	  "ips: \"interface\" is not a whole number" },
-	{ CNI_1_1_0, "{\"interfaces\":\"eth0\"}", "\"interfaces\" is not a list of objects" },
-	{ CNI_1_1_0, "{\"interfaces\":[\"eth0\"]}", "\"interfaces\" is not a list of objects" },
-	{ CNI_1_1_0, "{\"interfaces\":[{\"name\":1}]}", "interfaces: \"name\" is not a string" },
-	{ CNI_1_1_0, "{\"interfaces\":[{\"mac\":1}]}", "interfaces: \"mac\" is not a string" },
+	  "ips: \"interface\" is not a whole number of 32 bits" },
+	{ CNI_1_1_0, "{\"interfaces\":\"eth0\"}", "\"interfaces\" must be a list of objects" },
+	{ CNI_1_1_0, "{\"interfaces\":[\"eth0\"]}", "\"interfaces\" must be a list of objects" },
+	{ CNI_1_1_0, "{\"interfaces\":[{\"name\":1}]}", "\"interfaces[0].name\" must be a string" },
+	{ CNI_1_1_0, "{\"interfaces\":[{\"mac\":1}]}", "\"interfaces[0].mac\" must be a string" },
 	{ CNI_1_1_0, "{\"interfaces\":[{\"sandbox\":1}]}",
-	  "interfaces: \"sandbox\" is not a string" },
-	{ CNI_1_1_0, "{\"routes\":[1]}", "\"routes\" is not a list of objects" },
-	{ CNI_1_1_0, "{\"routes\":[{}]}", "routes: \"dst\" is not a string with an address" },
+	  "\"interfaces[0].sandbox\" must be a string" },
+	{ CNI_1_1_0, "{\"routes\":[1]}", "\"routes\" must be a list of objects" },
+	{ CNI_1_1_0, "{\"routes\":[{}]}", "routes: \"dst\" must be a string with an address" },
 	{ CNI_1_1_0, "{\"routes\":[{\"dst\":\"default\"}]}",
 	  "routes: invalid CIDR address in \"dst\": \"default\"" },
 	{ CNI_1_1_0, "{\"routes\":[{\"dst\":\"0.0.0.0/0\",\"gw\":\"x\"}]}",
 	  "routes: invalid IP address in \"gw\": \"x\"" },
-	{ CNI_1_1_0, "{\"dns\":[]}", "\"dns\" is not an object" },
+	{ CNI_1_1_0, "{\"dns\":[]}", "\"dns\" must be an object" },
 	{ CNI_1_1_0, "{\"dns\":{\"nameservers\":\"1.1.1.1\"}}",
-	  "dns: \"nameservers\" is not a list of strings" },
-	{ CNI_1_1_0, "{\"dns\":{\"search\":[1]}}", "dns: \"search\" is not a list of strings" },
+	  "\"dns.nameservers\" must be a list of strings" },
+	{ CNI_1_1_0, "{\"dns\":{\"search\":[1]}}", "\"dns.search\" must be a list of strings" },
 	{ CNI_1_1_0, "{\"dns\":{\"options\":[null]}}",
-	  "dns: \"options\" is not a list of strings" },
-	{ CNI_1_1_0, "{\"dns\":{\"domain\":[]}}", "dns: \"domain\" is not a string" },
-	{ CNI_0_2_0, "{\"ip4\":[]}", "\"ip4\" is not an object" },
-	{ CNI_0_2_0, "{\"ip4\":{}}", "ip4: \"ip\" is not a string with an address" },
+	  "\"dns.options\" must be a list of strings" },
+	{ CNI_1_1_0, "{\"dns\":{\"domain\":[]}}", "\"dns.domain\" must be a string" },
+	{ CNI_0_2_0, "{\"ip4\":[]}", "\"ip4\" must be an object" },
+	{ CNI_0_2_0, "{\"ip4\":{}}", "ip4: \"ip\" must be a string with an address" },
 	{ CNI_0_2_0, "{\"ip4\":{\"ip\":\"fd00::5/64\"}}",
 	  "ip4: \"fd00::5/64\" is not of that family" },
 	{ CNI_0_1_0, "{\"ip6\":{\"ip\":\"10.0.0.5/24\"}}",
@@ -220,6 +211,6 @@ TEST(refused)
 
 		assert_int_equal(parse(bad[i].text, bad[i].v, &r, &e), -1);
 		assert_err(&e, CNI_IO_FAILURE, bad[i].msg, "");
-		assert_null(r.ips);
+		assert_null(r.ips.list);
 	}
 }

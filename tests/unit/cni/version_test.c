@@ -1,7 +1,7 @@
 /* Protocol versions. Needs nothing. */
 #include "unit.h"
 
-#include "cni/version.h"
+#include "cni/cni.h"
 
 TEST(texts_and_back)
 {

@@ -164,7 +164,7 @@ TEST(routes_and_dns_that_no_result_can_have)
 		{ "\"routes\":[{\"dst\":\"x\"}]",
 		  "ipam: routes: invalid CIDR address in \"dst\": \"x\"" },
 		{ "\"dns\":{\"nameservers\":\"x\"}",
-		  "ipam: dns: \"nameservers\" is not a list of strings" },
+		  "ipam: \"dns.nameservers\" must be a list of strings" },
 	};
 
 	for (size_t i = 0; i < COUNT(t); i++) {

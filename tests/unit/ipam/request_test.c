@@ -36,7 +36,7 @@ static void ask(const struct ask *t, enum cni_version version)
 
 	strbuf_addf(&conf, "{%s}", t->conf);
 	make_call(&m, "ADD", strbuf_str(&conf), "/bin");
-	m.call.args = t->args;
+	args_split(t->args ? t->args : "", &m.call.args);
 	m.call.version = version;
 	assert_int_equal(ipam_conf_read(&m.call, &read, &e), 0);
 	if (request_read(&m.call, &read, &request, &e) == 0)

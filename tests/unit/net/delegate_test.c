@@ -249,9 +249,9 @@ TEST(an_index_and_an_interface_are_dropped)
 
 	assert_int_equal(delegate_outcome("/opt/ipam", &o, &v, &e), 0);
 	assert_int_equal(delegate_result("/opt/ipam", &v, CNI_1_1_0, &r, &e), 0);
-	assert_int_equal(r.n_ips, 2);
-	assert_int_equal(r.ips[0].interface, -1);
-	assert_int_equal(r.ips[1].interface, -1);
+	assert_int_equal(r.ips.n, 2);
+	assert_int_equal(r.ips.list[0].interface, -1);
+	assert_int_equal(r.ips.list[1].interface, -1);
 	assert_null(r.interfaces);
 }
 

@@ -1,4 +1,12 @@
-#include "base/limit.h"
+/*
+ * Waiting, writing and ending in bounded time.
+ *
+ * Three things can end a wait: its deadline, a reader of stdout that has gone, and a signal. All of
+ * them are descriptors or times of one poll. Code that blocks without poll (DNS, TLS, a file
+ * system) is out of its reach; for that there is the watchdog, a timer whose handler prints and
+ * ends.
+ */
+#include "base/deadline.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -7,6 +15,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
@@ -14,7 +23,7 @@
 
 #define SECOND INT64_C(1000000000)
 #define MILLISECOND INT64_C(1000000)
-#define LONGEST 1e8 /* seconds: far beyond any time-out, far from overflow */
+#define MAX_SECONDS 1e8 /* seconds: far beyond any time-out, far from overflow */
 
 int64_t monotonic_now(void)
 {
@@ -28,7 +37,7 @@ static int64_t nanoseconds(double seconds)
 {
 	if (!(seconds > 0))
 		return 0;
-	return (int64_t)((seconds < LONGEST ? seconds : LONGEST) * 1e9);
+	return (int64_t)((seconds < MAX_SECONDS ? seconds : MAX_SECONDS) * 1e9);
 }
 
 struct deadline deadline_in(double seconds)
@@ -38,9 +47,18 @@ struct deadline deadline_in(double seconds)
 				  .signal_fd = -1 };
 }
 
-struct deadline deadline_sub(const struct deadline *l, double seconds)
+struct deadline deadline_watching(double seconds, const struct deadline *like)
 {
-	struct deadline part = *l;
+	struct deadline d = deadline_in(seconds);
+
+	d.stdout_fd = like->stdout_fd;
+	d.signal_fd = like->signal_fd;
+	return d;
+}
+
+struct deadline deadline_sub(const struct deadline *d, double seconds)
+{
+	struct deadline part = *d;
 	int64_t end = monotonic_now() + nanoseconds(seconds);
 
 	if (end < part.end)
@@ -48,17 +66,17 @@ struct deadline deadline_sub(const struct deadline *l, double seconds)
 	return part;
 }
 
-double deadline_left(const struct deadline *l)
+double deadline_left(const struct deadline *d)
 {
-	int64_t left = l->end - monotonic_now();
+	int64_t left = d->end - monotonic_now();
 
 	return left > 0 ? (double)left / 1e9 : 0;
 }
 
 /* poll's time-out: rounded up, so that a wait does not end just before its deadline. */
-static int milliseconds_left(const struct deadline *l)
+static int milliseconds_left(const struct deadline *d)
 {
-	int64_t left = l->end - monotonic_now();
+	int64_t left = d->end - monotonic_now();
 
 	if (left <= 0)
 		return 0;
@@ -80,12 +98,12 @@ static int with_reader(int fd)
 }
 
 /* One poll of at most `ms`. WAIT_TIMEOUT: nothing has happened. */
-static enum wait_result look_at(const struct deadline *l, int fd, short events, int ms)
+static enum wait_result look_at(const struct deadline *d, int fd, short events, int ms)
 {
 	struct pollfd fds[] = {
 		{ .fd = fd, .events = events },
-		{ .fd = with_reader(l->stdout_fd) },
-		{ .fd = l->signal_fd, .events = POLLIN },
+		{ .fd = with_reader(d->stdout_fd) },
+		{ .fd = d->signal_fd, .events = POLLIN },
 	};
 
 	if (poll(fds, sizeof(fds) / sizeof(fds[0]), ms) <= 0)
@@ -95,26 +113,67 @@ static enum wait_result look_at(const struct deadline *l, int fd, short events, 
 	return fds[1].revents || fds[2].revents ? WAIT_CANCELLED : WAIT_TIMEOUT;
 }
 
-enum wait_result deadline_wait(const struct deadline *l, int fd, short events)
+enum wait_result deadline_wait(const struct deadline *d, int fd, short events)
 {
 	for (;;) {
-		int ms = milliseconds_left(l);
-		enum wait_result r = look_at(l, fd, events, ms);
+		int ms = milliseconds_left(d);
+		enum wait_result r = look_at(d, fd, events, ms);
 
 		if (r != WAIT_TIMEOUT || ms == 0)
 			return r;
 	}
 }
 
-enum wait_result deadline_check(const struct deadline *l)
+enum wait_result deadline_check(const struct deadline *d)
 {
-	if (look_at(l, -1, 0, 0) == WAIT_CANCELLED)
+	if (look_at(d, -1, 0, 0) == WAIT_CANCELLED)
 		return WAIT_CANCELLED;
-	return monotonic_now() < l->end ? WAIT_READY : WAIT_TIMEOUT;
+	return monotonic_now() < d->end ? WAIT_READY : WAIT_TIMEOUT;
+}
+
+const char *wait_reason(enum wait_result r)
+{
+	switch (r) {
+	case WAIT_READY: return "ready";
+	case WAIT_TIMEOUT: return "the deadline has passed";
+	case WAIT_CANCELLED: return "nobody waits for the answer any more";
+	}
+	return "unknown";
+}
+
+/* POLLOUT promises PIPE_BUF bytes of room in a pipe, but not in a socket: that must not block. */
+static ssize_t write_some(int fd, const char *text, size_t len)
+{
+	size_t piece = len < PIPE_BUF ? len : PIPE_BUF;
+	ssize_t n = send(fd, text, piece, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n < 0 && errno == ENOTSOCK ? write(fd, text, piece) : n;
+}
+
+int write_all(const struct deadline *d, int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n;
+
+		/* Check the clock too: a peer that takes one byte at a time must not extend the
+		 * deadline. */
+		if (deadline_wait(d, fd, POLLOUT) != WAIT_READY || deadline_left(d) <= 0) {
+			errno = ETIMEDOUT;
+			return -1;
+		}
+		n = write_some(fd, text, len);
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -1;
+		if (n > 0) {
+			text += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
 }
 
 /* Static because a signal handler gets no argument of ours. */
-static int told_by_signal = -1;
+static int signalled = -1;
 
 static void on_signal(int signal)
 {
@@ -122,7 +181,7 @@ static void on_signal(int signal)
 	uint64_t one = 1;
 
 	(void)signal;
-	if (write(told_by_signal, &one, sizeof(one)) < 0)
+	if (write(signalled, &one, sizeof(one)) < 0)
 		errno = saved; /* its counter is full: it is readable already */
 	errno = saved;
 }
@@ -133,9 +192,9 @@ int catch_signals(void)
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	sigset_t ours;
 
-	if (told_by_signal < 0)
-		told_by_signal = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (told_by_signal < 0)
+	if (signalled < 0)
+		signalled = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (signalled < 0)
 		return -1;
 	sigemptyset(&action.sa_mask);
 	sigemptyset(&ours);
@@ -145,7 +204,7 @@ int catch_signals(void)
 	}
 	/* The parent may have left them blocked. */
 	sigprocmask(SIG_UNBLOCK, &ours, NULL);
-	return told_by_signal;
+	return signalled;
 }
 
 /* Static for the same reason. */
@@ -185,14 +244,4 @@ void arm_watchdog(double seconds, int fd, const char *words)
 	sigaddset(&alarm, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &alarm, NULL);
 	setitimer(ITIMER_REAL, &when, NULL);
-}
-
-const char *wait_reason(enum wait_result r)
-{
-	switch (r) {
-	case WAIT_READY: return "ready";
-	case WAIT_TIMEOUT: return "the deadline has passed";
-	case WAIT_CANCELLED: return "nobody waits for the answer any more";
-	}
-	return "unknown";
 }

@@ -1,0 +1,35 @@
+/* The steps from the outside to a checked call. */
+#ifndef CNI_CALL_H
+#define CNI_CALL_H
+
+#include "cni/cni.h"
+
+/*
+ * The parameters that come as environment variables (CNI specification, section 2): fills in the
+ * call's command, container, netns, ifname, args and path ("" where absent). What the verb requires
+ * (enum cni_requires) and is missing or invalid is CNI_INVALID_ENVIRONMENT, which names all of it.
+ */
+int env_read(const struct sys *sys, unsigned requires, struct cni_call *call, struct err *e);
+
+/* CNI_ARGS: "K=V;K=V". `=` may stand inside a value, values may be empty, empty pairs do not count.
+ */
+void args_split(const char *text, struct cni_args *out);
+
+#define STDIN_MAX (32UL * 1024 * 1024) /* bytes */
+
+/*
+ * Reads stdin to its end into the call's input. More than STDIN_MAX bytes: CNI_DECODING_FAILURE; a
+ * read that fails: CNI_IO_FAILURE; no end within the call's deadline: CNI_TRY_AGAIN_LATER.
+ */
+int stdin_read(int fd, struct cni_call *call, struct err *e);
+
+/*
+ * Parses and checks the network configuration, as every verb wants it; fills in the call's conf,
+ * version and network. *error_version is set as soon as the configuration's version is known, for
+ * the error that may follow. CNI_DECODING_FAILURE, CNI_INVALID_NETWORK_CONFIG or
+ * CNI_INCOMPATIBLE_VERSION.
+ */
+int conf_read(const struct cni_verb *verb, struct cni_call *call, const char **error_version,
+	      struct err *e);
+
+#endif

@@ -1,0 +1,28 @@
+/* What a plugin prints: answers, error objects, and what it says about itself. */
+#ifndef CNI_OUTPUT_H
+#define CNI_OUTPUT_H
+
+#include "cni/cni.h"
+
+/*
+ * Prints what a verb has answered, and rolls it back if that fails or if nobody waits for the
+ * answer any more. An answer that cannot be printed is logged. Returns the exit status.
+ */
+int send_reply(const struct cni_call *call, const struct cni_reply *reply);
+
+/* Prints the error object; `version` as for error_json. Returns the exit status. */
+int send_error(const struct cni_call *call, const struct err *e, const char *version);
+
+/* The error object (CNI specification, section "Error"). `version` NULL: the newest. */
+char *error_json(const struct err *e, const char *version);
+
+/* The answer to CNI_COMMAND=VERSION (CNI specification, section 2 "VERSION"). */
+char *versions_json(void);
+
+/* One line with the plugin's version and the protocol's versions. Returns the exit status. */
+int print_about(const struct cni_plugin *plugin, int fd);
+
+/* --version and --help on `out`, anything else an error on `err`. Returns the exit status. */
+int print_option(const struct cni_plugin *plugin, const char *option, int out, int err);
+
+#endif
