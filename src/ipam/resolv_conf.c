@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "base/scope.h"
+#include "base/sys.h"
 
 #define MOST_BYTES (1024L * 1024)
 
