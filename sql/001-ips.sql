@@ -1,18 +1,9 @@
 -- Migration 1: the table of allocations. A table "ips" made for the Go demo is set aside, its rows are taken over.
 --
--- One transaction: a run that is interrupted leaves nothing behind, a second one finds its number recorded, and
--- of several at once the others wait for the first. Plain psql is enough:
+-- Plain psql is enough:
 --     psql -d ipam -f 001-ips.sql
 
-\set ON_ERROR_STOP on
-BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-SET LOCAL search_path = pg_catalog;
-SET LOCAL client_min_messages = warning;
-SET LOCAL statement_timeout = 0;
-SET LOCAL lock_timeout = '10min';
-
--- All migrations share this key (the letters "ips").
-SELECT pg_advisory_xact_lock(6910067) AS locked \gset
+\ir parts/begin.sql
 SELECT to_regclass('public.ips_schema') IS NULL AS first \gset
 \if :first
 CREATE TABLE public.ips_schema (

@@ -134,7 +134,7 @@ set_rights() {
 		REVOKE ALL ON ALL TABLES IN SCHEMA public FROM cni;
 		REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM cni;
 		REVOKE ALL ON public.ips, public.ips_schema, public.ips_rejected FROM PUBLIC;
-		GRANT SELECT, INSERT, DELETE, UPDATE (boot_id, created_on) ON public.ips TO cni;
+		GRANT SELECT, INSERT, DELETE, UPDATE (boot_id, machine, created_on, position) ON public.ips TO cni;
 		GRANT SELECT ON public.ips_schema TO cni;
 		COMMIT;
 	SQL

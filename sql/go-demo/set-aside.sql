@@ -19,6 +19,7 @@ BEGIN
 		RAISE EXCEPTION 'public.ips is neither made by these migrations nor for the Go demo'
 			USING HINT = 'Rename it, or use another database, and run this again.';
 	END IF;
+	PERFORM pg_temp.lock_table(old);
 	FOR r IN
 		SELECT c.oid, c.relname FROM pg_class AS c
 		 WHERE c.oid = old

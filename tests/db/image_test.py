@@ -59,7 +59,7 @@ class Image(empty_database.Database):
     def ready(self, dbname, password='secret word'):
         """The plugin's role can work in it, and may not do more."""
         cni = {'user': 'cni', 'password': password, 'dbname': dbname}
-        self.assertEqual(self.server.psql('SELECT version FROM public.ips_schema', **cni), [['1']])
+        self.assertEqual(self.server.psql(empty_database.VERSION, **cni), empty_database.LAST)
         self.refused('DROP TABLE public.ips', '42501', **cni)
 
     def sourced(self):
@@ -107,7 +107,7 @@ class Image(empty_database.Database):
     def test_cni_as_the_superuser_works_with_a_warning(self):
         said = self.init('ipam', user='cni')
         self.assertIn('its rights cannot be limited', said)
-        self.server.psql('SELECT version FROM public.ips_schema', user='cni', password='secret word')
+        self.server.psql(empty_database.VERSION, user='cni', password='secret word')
 
     def test_the_plugin_s_password_may_come_later(self):
         self.assertIn('has no password', self.init('ipam', password=''))

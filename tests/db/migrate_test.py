@@ -1,4 +1,5 @@
 """The migrations of sql/ on new and on migrated databases. Needs PostgreSQL's server programs and psql."""
+import glob
 import os
 import shutil
 import signal
@@ -11,9 +12,13 @@ import pg
 import tap
 
 COLUMNS = '''id bigint, pod_id text, interface text, ip inet, created_on timestamp with time zone, network text,
-node text, host_id text, boot_id text, pod_namespace text, pod_name text, pod_uid text'''.replace('\n', ' ').split(', ')
+node text, host_id text, boot_id text, pod_namespace text, pod_name text, pod_uid text, position smallint,
+machine text, held_since timestamp with time zone'''.replace('\n', ' ').split(', ')
 SHAPE = '''SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default
              FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, ordinal_position'''
+MIGRATIONS = sorted(glob.glob(os.path.join(os.path.dirname(pg.MIGRATE), '*.sql')))
+EACH = 'SELECT version, works_with FROM ips_schema ORDER BY version'
+APPLIED = [[str(n), '1'] for n in range(1, int(empty_database.LAST[0][0]) + 1)]
 INSERT = "INSERT INTO ips (network, node, pod_id, interface, ip, position) VALUES ('{}', 'n', '{}', 'eth0', '{}', {})"
 
 
@@ -25,13 +30,14 @@ class Migrate(empty_database.Database):
         self.assertEqual([f'{r[1]} {r[2]}' for r in rows if r[0] == 'ips'][:len(COLUMNS)], COLUMNS)
         may_be_null = {r[1] for r in rows if r[0] == 'ips' and r[4] == 'YES'}
         self.assertEqual(may_be_null, {'pod_namespace', 'pod_name', 'pod_uid'})
-        self.assertEqual(self.server.psql('SELECT version, works_with FROM ips_schema'), [['1', '1']])
+        self.assertEqual(self.server.psql(EACH), APPLIED)
         self.assertEqual(self.server.value('SELECT count(*) FROM ips_rejected'), '0')
 
     def test_text_that_counts_does_not_depend_on_a_collation(self):
         self.migrate()
         texts = {r[1]: r[3] for r in self.server.psql(SHAPE) if r[0] == 'ips'}
-        self.assertEqual({texts[c] for c in ('network', 'node', 'host_id', 'boot_id', 'pod_id', 'interface')}, {'C'})
+        self.assertEqual({texts[c] for c in ('network', 'node', 'host_id', 'boot_id', 'machine', 'pod_id', 'interface')},
+                         {'C'})
 
     def test_one_network_has_an_address_once_whatever_its_prefix_or_spelling(self):
         self.migrate()
@@ -60,7 +66,13 @@ class Migrate(empty_database.Database):
         self.server.psql('''INSERT INTO ips (network, node, pod_id, interface, ip)
             SELECT 'a', 'n' || i % 100, i, 'eth0', '10.0.0.0'::inet + i FROM generate_series(1, 20000) AS i''')
         plan = self.server.psql("EXPLAIN DELETE FROM ips WHERE network = 'a' AND node = 'n7' AND host_id = ''")
-        self.assertIn('ips_attachment', str(plan))
+        self.assertIn('Index Scan using ips_', str(plan))
+
+    def test_a_machine_s_rows_under_any_name_are_found_by_an_index(self):
+        self.migrate()
+        plan = self.server.psql("""SET enable_seqscan = off;
+            EXPLAIN SELECT FROM ips WHERE network = 'a' AND host_id = 'h' AND pod_id = 'p' AND interface = 'eth0'""")
+        self.assertIn('using ips_host', str(plan))
 
     def test_again_changes_nothing(self):
         self.migrate()
@@ -75,11 +87,11 @@ class Migrate(empty_database.Database):
         for run in runs:
             said = run.communicate(timeout=60)[0]
             self.assertEqual(run.returncode, 0, said)
-        self.assertEqual(self.server.psql('SELECT version, works_with FROM ips_schema'), [['1', '1']])
+        self.assertEqual(self.server.psql(EACH), APPLIED)
 
     def test_a_newer_schema_does_not_stop_it(self):
         self.migrate()
-        for newer in ("INSERT INTO ips_schema VALUES (7, 1)", "DELETE FROM ips_schema WHERE version = 1",
+        for newer in ("INSERT INTO ips_schema VALUES (7, 1)", "DELETE FROM ips_schema WHERE version < 7",
                       "ALTER TABLE ips RENAME TO ips_of_tomorrow"):
             self.server.psql(newer)
             self.migrate()
@@ -97,7 +109,7 @@ class Migrate(empty_database.Database):
                             ALTER DATABASE ipam SET default_transaction_read_only = on''')
         self.migrate()
         self.migrate()
-        self.assertEqual(self.server.psql('SELECT version FROM public.ips_schema'), [['1']])
+        self.assertEqual(self.server.psql(empty_database.VERSION), empty_database.LAST)
 
     def test_what_a_superuser_makes_belongs_to_the_database_s_owner(self):
         self.server.psql('CREATE ROLE landlord; ALTER DATABASE ipam OWNER TO landlord')
@@ -127,34 +139,35 @@ class Interrupted(empty_database.Database):
         self.wait_for('SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database()')
         self.assertEqual(self.server.psql(SHAPE), [])
         self.migrate()
-        self.assertEqual(self.server.psql('SELECT version FROM ips_schema'), [['1']])
+        self.assertEqual(self.server.psql(empty_database.VERSION), empty_database.LAST)
 
     def test_killed_at_any_moment_it_ends_the_same(self):
-        self.migrate()
-        want = self.server.psql(SHAPE)
+        shapes = [[]]
+        for name in MIGRATIONS:
+            self.server.script('/usr/bin/env', 'psql', '-X', '-q', '-d', self.server.conninfo('ipam'), '-f', name)
+            shapes.append(self.server.psql(SHAPE))
+        want = shapes[-1]
         for step in range(16):
             self.setUp()
             run = self.start()
-            time.sleep(0.02 + step * 0.005)
+            time.sleep(0.02 + step * 0.012)
             self.kill(run)
-            self.assertIn(self.server.psql(SHAPE), ([], want))
+            self.assertIn(self.server.psql(SHAPE), shapes)
             self.migrate()
             self.assertEqual(self.server.psql(SHAPE), want)
 
 
 class Usage(empty_database.Database):
     def test_plain_psql_with_its_defaults_is_enough(self):
-        folder = os.path.dirname(pg.MIGRATE)
-        for name in sorted(n for n in os.listdir(folder) if n.endswith('.sql')):
-            subprocess.run(['psql', '-q', '-d', self.server.conninfo('ipam'), '-f', os.path.join(folder, name)],
-                           env=pg.clean_env(), check=True, timeout=60)
-        self.assertEqual(self.server.psql('SELECT version FROM ips_schema'), [['1']])
+        for name in MIGRATIONS:
+            subprocess.run(['psql', '-q', '-d', self.server.conninfo('ipam'), '-f', name], env=pg.clean_env(), check=True, timeout=60)
+        self.assertEqual(self.server.psql(empty_database.VERSION), empty_database.LAST)
 
     def test_numbers_go_up_and_the_last_one_is_recorded(self):
-        names = sorted(n for n in os.listdir(os.path.dirname(pg.MIGRATE)) if n.endswith('.sql'))
-        self.assertEqual([int(n.split('-')[0]) for n in names], list(range(1, len(names) + 1)))
+        numbers = [int(os.path.basename(name).split('-')[0]) for name in MIGRATIONS]
+        self.assertEqual(numbers, list(range(1, len(numbers) + 1)))
         self.migrate()
-        self.assertEqual(self.server.value('SELECT max(version) FROM ips_schema'), str(len(names)))
+        self.assertEqual(self.server.value(empty_database.VERSION), str(len(numbers)))
 
     def test_migrations_go_in_order_and_a_failing_one_stops_them(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -166,20 +179,20 @@ class Usage(empty_database.Database):
         self.assertEqual(done.returncode, 1)
         self.assertIn('900-a.sql was not applied', done.stderr)
         self.assertIsNone(self.server.value("SELECT to_regclass('public.too_far')"))
-        self.assertEqual(self.server.psql('SELECT version FROM ips_schema'), [['1']])
+        self.assertEqual(self.server.psql(empty_database.VERSION), empty_database.LAST)
 
     def test_a_uri_is_understood(self):
         self.server.script(pg.MIGRATE, f'postgresql://postgres@/ipam?host={self.server.dir}&port={self.server.port}')
-        self.assertEqual(self.server.psql('SELECT version FROM ips_schema'), [['1']])
+        self.assertEqual(self.server.psql(empty_database.VERSION), empty_database.LAST)
 
     def test_without_a_database_named_ipam_is_meant(self):
         self.server.script(pg.MIGRATE, f'host={self.server.dir} port={self.server.port} user=postgres')
-        self.assertEqual(self.server.psql('SELECT version FROM ips_schema'), [['1']])
+        self.assertEqual(self.server.psql(empty_database.VERSION), empty_database.LAST)
 
     def test_without_an_argument_the_variables_count(self):
         env = {'PGHOST': self.server.dir, 'PGPORT': str(self.server.port), 'PGUSER': 'postgres', 'PGDATABASE': 'ipam'}
         self.server.script(pg.MIGRATE, **env)
-        self.assertEqual(self.server.psql('SELECT version FROM ips_schema'), [['1']])
+        self.assertEqual(self.server.psql(empty_database.VERSION), empty_database.LAST)
 
     def test_wrong_usage_is_2_and_a_failure_1_with_words(self):
         for args in (['a', 'b'], ['--no-such'], ['']):

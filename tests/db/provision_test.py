@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 
+import empty_database
 import pg
 import privileges
 import tap
@@ -22,7 +23,7 @@ class Made(privileges.Provision):
             SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype
               FROM pg_database WHERE datname = 'ipam' '''), [['ipam_owner', 'UTF8', 'C', 'C']])
         self.assertEqual(self.server.psql(privileges.OWNERS), [['ipam_owner']])
-        self.assertEqual(self.server.psql('SELECT version FROM ips_schema'), [['1']])
+        self.assertEqual(self.server.psql(empty_database.VERSION), empty_database.LAST)
 
     def test_cni_may_do_what_the_plugin_does_and_nothing_else(self):
         self.provision()
@@ -53,14 +54,14 @@ class Made(privileges.Provision):
             self.assertEqual(run.returncode, 0, said)
         self.may()
         for db in ('ipam', 'fleet'):
-            self.assertEqual(self.server.psql('SELECT version FROM ips_schema', dbname=db), [['1']])
+            self.assertEqual(self.server.psql(empty_database.VERSION, dbname=db), empty_database.LAST)
 
     def test_a_template_in_use_is_not_in_the_way(self):
         user = self.server.session('SELECT 1', dbname='template1')
         self.addCleanup(user.communicate)
         self.wait_for("SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = 'template1'", dbname='postgres')
         self.provision()
-        self.assertEqual(self.server.psql('SELECT version FROM ips_schema'), [['1']])
+        self.assertEqual(self.server.psql(empty_database.VERSION), empty_database.LAST)
 
     def test_interrupted_it_is_completed_by_the_next(self):
         folder = tempfile.mkdtemp()
@@ -75,7 +76,7 @@ class Made(privileges.Provision):
             os.chmod(stop, 0o755)
             self.provision(check=False, PATH=folder + ':' + os.environ['PATH'])
             self.provision()
-            self.assertEqual(self.server.psql(privileges.ALLOWED[-1], user='cni', password='cni'), [['1', '1']])
+            self.assertEqual(self.server.psql(privileges.ALLOWED[-1], user='cni', password='cni'), [[empty_database.LAST[0][0], '1']])
         self.may()
 
 
@@ -84,7 +85,7 @@ class Called(privileges.Provision):
         return f'postgresql://postgres@{path}host={self.server.dir}&port={self.server.port}'
 
     def ready(self, dbname='ipam'):
-        return self.server.psql('SELECT version FROM public.ips_schema', user='cni', password='cni', dbname=dbname) == [['1']]
+        return self.server.psql(empty_database.VERSION, user='cni', password='cni', dbname=dbname) == empty_database.LAST
 
     def test_every_way_to_name_the_server_makes_ipam(self):
         plain = f'host={self.server.dir} port={self.server.port} user=postgres'

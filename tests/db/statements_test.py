@@ -95,10 +95,10 @@ class Statements(unittest.TestCase):
         """Whether the statement leaves the first row, and that as it was when row were its columns. In the arguments
         :'stamp' is the row's, :'other' one of another transaction."""
         was = f"id = 1 AND (boot_id, created_on) = {row}"
-        return self.run_as_cni(f"""UPDATE ips SET (boot_id, created_on) = {row} WHERE id = 1;
-            SELECT '{{1@' || xmin || '}}' AS stamp, '{{1@' || xmin::text::bigint + 1 || '}}' AS other FROM ips WHERE id = 1 \\gset
+        return self.run_as_cni(f"""UPDATE public.ips SET (boot_id, created_on) = {row} WHERE id = 1;
+            SELECT '{{1@' || xmin || '}}' AS stamp, '{{1@' || xmin::text::bigint + 1 || '}}' AS other FROM public.ips WHERE id = 1 \\gset
             PREPARE s AS {self.texts[name]}; EXECUTE s({arguments}) \\g /dev/null
-            SELECT count(*) FROM ips WHERE {was}""") == [['1']]
+            SELECT count(*) FROM public.ips WHERE {was}""") == [['1']]
 
     def test_a_takeover_takes_what_is_of_another_boot_and_older_than_this_one(self):
         for boot, age, stays in (('boot', '1 day', True), ('other', '1 second', True), ('other', '1 day', False)):

@@ -83,8 +83,9 @@ class NotReady(Status):
 
     def test_a_schema_of_another_version(self):
         for version, works_with, words in ((0, 0, 'migrate.sh'), (99, 99, 'plugins')):
-            with self.changed(f'UPDATE ips_schema SET version = {version}, works_with = {works_with}',
-                              'UPDATE ips_schema SET version = 1, works_with = 1'):
+            with self.changed('CREATE TABLE was AS TABLE ips_schema; DELETE FROM ips_schema;'
+                              f'INSERT INTO ips_schema VALUES ({version}, {works_with})',
+                              'DELETE FROM ips_schema; INSERT INTO ips_schema TABLE was; DROP TABLE was'):
                 self.not_ready('schema', words)
                 for verb in ('ADD', 'DEL', 'GC'):
                     self.refused(self.ask(verb, A), 11, 'schema', 'migrate.sh')

@@ -1,8 +1,13 @@
 """A TestCase whose tests each begin with an empty database "ipam" on the class's own server."""
+import os
 import time
 import unittest
 
 import pg
+
+# The number of the last migration, as psql() says it.
+LAST = [[str(max(int(name.split('-')[0]) for name in os.listdir(os.path.dirname(pg.MIGRATE)) if name.endswith('.sql')))]]
+VERSION = 'SELECT max(version) FROM public.ips_schema'
 
 
 class Database(unittest.TestCase):

@@ -5,7 +5,7 @@ ROW = "INSERT INTO public.ips (network, node, pod_id, interface, ip) VALUES ('n'
 ALLOWED = [
     ROW + ' RETURNING id',
     "SELECT * FROM public.ips",
-    "UPDATE public.ips SET boot_id = 'b', created_on = now() WHERE pod_id = 'p'",
+    "UPDATE public.ips SET boot_id = 'b', machine = 'm', created_on = now(), position = 1 WHERE pod_id = 'p'",
     "DELETE FROM public.ips WHERE pod_id = 'p' RETURNING host(ip)",
     'SELECT max(version), max(works_with) FROM public.ips_schema',
 ]
@@ -32,6 +32,8 @@ UPDATE public.ips SET ip = '10.0.0.1'
 UPDATE public.ips SET pod_id = 'x'
 UPDATE public.ips SET node = 'x'
 UPDATE public.ips SET network = 'x'
+UPDATE public.ips SET host_id = 'x'
+UPDATE public.ips SET held_since = now()
 SELECT * FROM public.ips_rejected
 INSERT INTO public.ips_rejected (reason) VALUES ('x')
 INSERT INTO public.ips_schema VALUES (9, 9)

@@ -1,0 +1,84 @@
+-- Migration 2: which machine recorded a row, since when an attachment holds its address, and an index by which DEL and
+-- GC find what this machine recorded under another name. Executables of schema 1 go on working.
+--     psql -d ipam -f 002-machine.sql
+--
+-- The table is locked for a moment, and no row is written anew. What takes long on a big table comes after the
+-- transaction, without a lock that any call waits for, and is completed by the next run if this one is interrupted: the
+-- index, and held_since of the rows that were there before. It begins as the time of this migration and becomes their
+-- created_on, a thousand rows at a time; until then the smaller of the two is right.
+
+\ir parts/begin.sql
+SELECT NOT EXISTS (SELECT FROM public.ips_schema WHERE version >= 2) AS missing \gset
+\if :missing
+
+SELECT pg_temp.lock_table('public.ips') \g /dev/null
+
+ALTER TABLE public.ips
+	ADD COLUMN machine    text COLLATE "C" NOT NULL DEFAULT '',  -- what a copy of the disk does not share, empty: not known
+	ADD COLUMN held_since timestamptz NOT NULL DEFAULT now();    -- stays when the attachment is confirmed after a reboot
+-- 16 MB are about 50,000 rows, and half a second.
+SELECT pg_relation_size('public.ips') < 16 * 1024 * 1024 AS small \gset
+\if :small
+CREATE INDEX ips_host ON public.ips (network, host_id, pod_id, interface);
+\endif
+
+-- Roles have the rights on the new columns that they have on the columns beside them, so that hosts at work need no
+-- provision.sh: who writes boot_id writes machine too, and the position, which stays one for those who took it over.
+-- Who holds an address since when is never changed.
+SELECT format('GRANT %s (%I) ON public.ips TO %s%s', acl.privilege_type, given.new,
+              CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::regrole::text END,
+              CASE WHEN acl.is_grantable THEN ' WITH GRANT OPTION' END)
+  FROM (VALUES ('boot_id', 'machine', '{SELECT,INSERT,UPDATE,REFERENCES}'::text[]),
+               ('boot_id', 'position', '{UPDATE}'),
+               ('created_on', 'held_since', '{SELECT,INSERT,REFERENCES}')) AS given(old, new, rights)
+  JOIN pg_attribute AS a ON a.attrelid = 'public.ips'::regclass AND a.attname = given.old
+ CROSS JOIN aclexplode(a.attacl) AS acl
+ WHERE acl.privilege_type = ANY (given.rights)
+\gexec
+
+INSERT INTO public.ips_schema (version, works_with) VALUES (2, 1);
+\endif
+COMMIT;
+
+-- What is left to be done, by this run or by one that was interrupted, as the table's owner.
+SET search_path = pg_catalog;
+SET statement_timeout = 0;
+SET lock_timeout = '10min';
+SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE;
+SELECT count(*) = 1 AS there, max(pg_get_userbyid(c.relowner)::text) AS owner
+  FROM pg_class AS c
+  JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'held_since'
+ WHERE c.oid = to_regclass('public.ips') \gset
+\if :there
+
+-- One of several runs makes the index; nobody waits for it, since it would wait for them. An index that is not valid
+-- was interrupted.
+SELECT pg_try_advisory_lock(6910067, 2) AS mine \gset
+SELECT :'mine' AND indexrelid IS NULL AS missing, :'mine' AND NOT coalesce(indisvalid, true) AS broken
+  FROM (SELECT to_regclass('public.ips_host') AS oid) AS i
+  LEFT JOIN pg_index ON indexrelid = i.oid \gset
+\if :broken
+DROP INDEX CONCURRENTLY public.ips_host;
+\set missing true
+\endif
+\if :missing
+CREATE INDEX CONCURRENTLY ips_host ON public.ips (network, host_id, pod_id, interface);
+\endif
+SELECT pg_advisory_unlock_all() \g /dev/null
+
+-- Rows that are locked are left alone: whoever holds them confirms or releases them.
+SET ROLE :"owner";
+SELECT format('UPDATE public.ips SET held_since = created_on
+                WHERE id IN (SELECT id FROM public.ips
+                              WHERE id BETWEEN %s AND %s AND held_since = %L AND created_on < held_since
+                              ORDER BY id FOR UPDATE SKIP LOCKED)', min(id), max(id), held_since)
+  FROM (SELECT id, held_since, (row_number() OVER (ORDER BY id) - 1) / 1000 AS batch
+          FROM public.ips
+         WHERE held_since = (SELECT applied_on FROM public.ips_schema WHERE version = 2)
+           AND created_on < held_since) AS old
+ GROUP BY batch, held_since
+ ORDER BY batch
+\gexec
+RESET ROLE;
+\endif
+RESET ALL;
