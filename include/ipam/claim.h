@@ -10,7 +10,7 @@
 struct grant {
 	struct ip *ips; /* owned; as recorded, with their prefix lengths */
 	size_t n;
-	struct strbuf inserted; /* what this call has inserted, as far as it knows: for release */
+	struct row_ids inserted; /* what this call has inserted, as far as it knows: for release */
 };
 
 /*

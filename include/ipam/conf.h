@@ -8,8 +8,7 @@
 #include "store/store.h"
 
 struct ipam_conf {
-	struct param *params; /* owned, with the values: libpq's keywords */
-	size_t n_params;
+	const cJSON *ipam;      /* the object itself: the store reads libpq's keywords */
 	const cJSON *addresses; /* borrowed from the call; NULL where absent */
 	struct result answers;  /* routes and dns */
 	struct ranges ranges;

@@ -1,17 +1,17 @@
 /*
- * The allocations, as a table of functions: above it nobody tries again, below it nobody decides.
- * Verbs are tested with an in-memory one.
+ * The allocations, as a table of functions. What may pass is tried again below it, and what a verb
+ * does is decided above it. Verbs are tested with a table of functions that work in memory.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/deadline.h"
 #include "base/err.h"
 #include "base/ip.h"
-#include "base/text.h"
 
 /* Who this host is. */
 struct node {
@@ -28,7 +28,7 @@ struct attachment {
 	const char *pod, *interface;
 };
 
-/* What an attachment asks for, and what is recorded with it. All borrowed. */
+/* What an attachment asks for, and what is recorded with it. */
 struct reservation {
 	struct attachment by;
 	const struct ip *ips; /* each with a prefix length, no host twice */
@@ -36,7 +36,18 @@ struct reservation {
 	const char *pod_namespace, *pod_name, *pod_uid; /* may be NULL */
 };
 
-/* One row, as LOOK judges it. The strings are owned by struct allocations. */
+/*
+ * Rows, by their ids or by their row versions ("id@xmin"). A row version names a row as it was
+ * written: once somebody has confirmed the row, it is no longer that one. It starts as { 0 }.
+ */
+struct row_ids {
+	const char **list;
+	size_t n;
+};
+
+void row_ids_add(struct row_ids *ids, const char *id);
+
+/* One row, as it looks to who asks. */
 struct allocation {
 	const char *id;
 	struct ip ip;
@@ -49,9 +60,8 @@ struct allocation {
 };
 
 struct allocations {
-	struct allocation *rows; /* owned */
+	struct allocation *rows;
 	size_t n;
-	void *memory; /* owned: what the strings stand in */
 };
 
 /* One address that a statement has released. */
@@ -60,9 +70,8 @@ struct released {
 };
 
 struct released_rows {
-	struct released *rows; /* owned */
+	struct released *rows;
 	size_t n;
-	void *memory;
 	bool hides_warnings; /* the server's client_min_messages is above warning */
 	/* GC: rows of another boot id that are younger than this boot, and one of them */
 	const char *duplicate_node_count, *duplicate_node_pod, *duplicate_node_interface;
@@ -83,34 +92,33 @@ struct store_status {
 enum { STORE_FAILED = -1, STORE_DONE = 0, STORE_CONFLICT = 1 };
 
 /*
- * Every function returns STORE_DONE only where the server said success without a warning and
- * nothing was cancelled; STORE_FAILED sets the error (CNI_TRY_AGAIN_LATER;
- * CNI_INVALID_NETWORK_CONFIG where libpq does not accept the parameters). STORE_CONFLICT is a
- * unique violation: nothing was recorded, look who holds it.
+ * Each function returns STORE_DONE only where the server said success without a warning and nothing
+ * was cancelled. STORE_FAILED sets the error: CNI_TRY_AGAIN_LATER, or CNI_INVALID_NETWORK_CONFIG
+ * where libpq does not accept the parameters. STORE_CONFLICT: somebody holds one of the addresses,
+ * or the attachment holds others; nothing was recorded, `find` tells who it is.
  *
- * `inserted` collects the rows that this process has inserted as far as it knows, also when the
- * function fails: what is to be released when the answer cannot be given. It is for `release` to
- * read: a row that somebody else has confirmed since does not count any more.
+ * `inserted` collects the versions of all rows that this process has inserted as far as it knows,
+ * also when the function fails. It is what `release` takes when the answer cannot be given.
  */
 struct store {
 	void *context;
 	int (*insert)(void *context, const struct reservation *, const struct deadline *,
-		      struct strbuf *inserted, struct err *);
-	/* Rows that hold one of the addresses or are held by the attachment. */
-	int (*look)(void *context, const struct reservation *, const struct deadline *,
+		      struct row_ids *inserted, struct err *);
+	/* Finds the rows that hold one of the addresses or that the attachment holds. */
+	int (*find)(void *context, const struct reservation *, const struct deadline *,
 		    struct allocations *out, struct err *);
-	/* Writes to the rows `held` ("1,2,3"), so that the commit waits for a standby; says how
-	 * many. */
-	int (*confirm)(void *context, const struct reservation *, const char *held,
-		       const struct deadline *, struct strbuf *inserted, size_t *confirmed,
+	/* Writes this boot's id to the rows `held`, so that the commit waits for a standby;
+	 * *confirmed says how many there were. */
+	int (*confirm)(void *context, const struct reservation *, const struct row_ids *held,
+		       const struct deadline *, struct row_ids *inserted, size_t *confirmed,
 		       struct err *);
-	/* Releases those of `stale` that are still of an earlier boot, and inserts, in one
+	/* Releases those of the rows `stale` that are still of an earlier boot, and inserts, in one
 	 * statement. */
-	int (*take)(void *context, const struct reservation *, const char *stale,
-		    const struct deadline *, struct strbuf *inserted, struct released_rows *out,
-		    struct err *);
+	int (*take_over)(void *context, const struct reservation *, const struct row_ids *stale,
+			 const struct deadline *, struct row_ids *inserted,
+			 struct released_rows *out, struct err *);
 	/* Releases what this process has inserted. */
-	int (*release)(void *context, const struct attachment *, const char *inserted,
+	int (*release)(void *context, const struct attachment *, const struct row_ids *inserted,
 		       const struct deadline *, struct err *);
 	int (*del)(void *context, const struct attachment *, const struct deadline *,
 		   struct released_rows *out, struct err *);
@@ -121,26 +129,18 @@ struct store {
 	void (*close)(void *context);
 };
 
-/* One keyword of libpq and its value; owned by whoever made it. */
-struct param {
-	const char *key;
-	const char *value;
-};
+struct log;
+
+/*
+ * Opens a store in the database that the ipam object names, by libpq's keywords; connects only when
+ * something is asked. CNI_INVALID_NETWORK_CONFIG for values that cannot be meant. Clears the
+ * process's environment, so that no inherited variable changes which database is used.
+ */
+typedef int store_open_fn(const cJSON *ipam, struct log *log, struct store *out, struct err *e);
+store_open_fn store_open;
 
 /* Is this one of libpq's connection keywords? */
 bool store_keyword(const char *key);
-
-/*
- * A store in PostgreSQL. `params` are borrowed until it is closed. Connects only when something is
- * asked. Hosts, addresses and ports that do not fit together are CNI_INVALID_NETWORK_CONFIG. Clears
- * the process's environment, so that no inherited variable changes which database is used.
- */
-struct log;
-int store_open(const struct param *params, size_t n, struct log *log, struct store *out,
-	       struct err *e);
-
-void allocations_free(struct allocations *h);
-void released_rows_free(struct released_rows *r);
 
 /* The schema version that this build was written for: the number of its migration. */
 #define STORE_SCHEMA 1

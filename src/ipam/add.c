@@ -34,13 +34,12 @@ static void undo(void *context, struct log *log)
 {
 	struct added *a = context;
 	struct deadline l = deadline_in(IPAM_RELEASE_SECONDS);
-	const char *inserted = strbuf_str(&a->grant.inserted);
 	struct err e = { 0 };
 
-	if (!inserted[0])
+	if (!a->grant.inserted.n)
 		return;
-	if (a->ipam.store.release(a->ipam.store.context, &a->claim.by, inserted, &l, &e) ==
-	    STORE_DONE)
+	if (a->ipam.store.release(a->ipam.store.context, &a->claim.by, &a->grant.inserted, &l,
+				  &e) == STORE_DONE)
 		log_line(
 			log, LOG_INFO,
 			"successfully deleted the existing allocation for \"%s-%s\": ADD could not "
@@ -113,7 +112,7 @@ static void log_recorded(const struct cni_call *call, const struct added *a)
 {
 	char text[IP_TEXT];
 
-	for (size_t i = 0; a->grant.inserted.len && i < a->grant.n; i++)
+	for (size_t i = 0; a->grant.inserted.n && i < a->grant.n; i++)
 		log_line(call->log, LOG_INFO, "recorded %s for \"%s-%s\"",
 			 ip_text(&a->grant.ips[i], true, text), call->container, call->ifname);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/sys.h"
+#include "base/text.h"
 #include "cni/result.h"
 #include "ipam/ipam.h"
 
@@ -95,10 +96,9 @@ static int look_and_compare(const struct cni_call *call, const struct ipam *i,
 	if (!ips)
 		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	c.ips = ips;
-	rc = i->store.look(i->store.context, &c, call->deadline, &held, e);
+	rc = i->store.find(i->store.context, &c, call->deadline, &held, e);
 	if (rc == STORE_DONE)
 		rc = check_compare(&held, prev, asked, &c.by, e);
-	allocations_free(&held);
 	return rc;
 }
 

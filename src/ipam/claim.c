@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
+
 #define ROUNDS 5
 
 enum situation {
@@ -96,11 +98,11 @@ static int held(const struct allocation *h, const struct reservation *c, struct 
 }
 
 /* The ids of the rows that are mine, or (`mine` false) of all. */
-static void list_ids(const struct allocations *all, bool mine, struct strbuf *out)
+static void list_ids(const struct allocations *all, bool mine, struct row_ids *out)
 {
 	for (size_t i = 0; i < all->n; i++)
 		if (all->rows[i].own || !mine)
-			strbuf_join(out, ",", all->rows[i].id);
+			row_ids_add(out, all->rows[i].id);
 }
 
 static int grant_ips(struct grant *g, const struct ip *ips, size_t n, struct err *e)
@@ -128,12 +130,12 @@ static int confirm(const struct store *s, const struct reservation *c,
 		   const struct allocations *all, struct log *log, const struct deadline *deadline,
 		   struct grant *out, struct err *e)
 {
-	cleanup_strbuf struct strbuf ids = { 0 };
+	struct row_ids ids = { 0 };
 	size_t confirmed = 0;
 	int rc;
 
 	list_ids(all, true, &ids);
-	rc = s->confirm(s->context, c, strbuf_str(&ids), deadline, &out->inserted, &confirmed, e);
+	rc = s->confirm(s->context, c, &ids, deadline, &out->inserted, &confirmed, e);
 	if (rc != STORE_DONE)
 		return rc;
 	if (confirmed != c->n_ips)
@@ -146,19 +148,18 @@ static int confirm(const struct store *s, const struct reservation *c,
 static int take(const struct store *s, const struct reservation *c, const struct allocations *all,
 		struct log *log, const struct deadline *deadline, struct grant *out, struct err *e)
 {
-	cleanup_strbuf struct strbuf ids = { 0 };
+	struct row_ids ids = { 0 };
 	struct released_rows gone = { 0 };
 	int rc;
 
 	list_ids(all, false, &ids);
-	rc = s->take(s->context, c, strbuf_str(&ids), deadline, &out->inserted, &gone, e);
+	rc = s->take_over(s->context, c, &ids, deadline, &out->inserted, &gone, e);
 	for (size_t i = 0; i < gone.n; i++)
 		log_line(log, LOG_INFO,
 			 "successfully deleted the existing allocation for \"%s-%s\": %s, left by "
 			 "boot %s of this node",
 			 gone.rows[i].pod, gone.rows[i].interface, gone.rows[i].ip,
 			 gone.rows[i].boot_id);
-	released_rows_free(&gone);
 	return rc == STORE_DONE ? grant_ips(out, c->ips, c->n_ips, e) : rc;
 }
 
@@ -168,7 +169,7 @@ static int look_and_act(const struct store *s, const struct reservation *c, stru
 {
 	struct allocations all = { 0 };
 	const struct allocation *foreign;
-	int rc = s->look(s->context, c, deadline, &all, e);
+	int rc = s->find(s->context, c, deadline, &all, e);
 
 	if (rc != STORE_DONE)
 		return rc;
@@ -178,7 +179,6 @@ static int look_and_act(const struct store *s, const struct reservation *c, stru
 	case HELD_BY_OTHER: rc = held(foreign, c, e); break;
 	case TAKE_OVER: rc = take(s, c, &all, log, deadline, out, e); break;
 	}
-	allocations_free(&all);
 	return rc;
 }
 
@@ -202,6 +202,5 @@ int reserve(const struct store *s, const struct reservation *c, struct log *log,
 void grant_free(struct grant *g)
 {
 	free(g->ips);
-	strbuf_free(&g->inserted);
 	*g = (struct grant){ 0 };
 }

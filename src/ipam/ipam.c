@@ -51,7 +51,7 @@ int ipam_open(const struct cni_call *call, unsigned needs, struct ipam *out, str
 		log_open(call->log, i.conf.log_file);
 	cni_log_invoked(call);
 	if (read_host(call, needs, &i, e) < 0 ||
-	    store_open(i.conf.params, i.conf.n_params, call->log, &i.store, e) < 0) {
+	    store_open(i.conf.ipam, call->log, &i.store, e) < 0) {
 		ipam_conf_free(&i.conf);
 		return -1;
 	}

@@ -33,7 +33,6 @@ int ipam_del(const struct cni_call *call, struct cni_reply *out, struct err *e)
 	for (size_t n = 0; n < gone.n; n++)
 		log_release(call->log, a.pod, a.interface, gone.rows[n].ip);
 	warn_hidden(call->log, &gone);
-	released_rows_free(&gone);
 	ipam_close(&i);
 	return rc;
 }
@@ -69,7 +68,6 @@ static int collect(const struct cni_call *call, const struct ipam *i, struct err
 	rc = i->store.gc(i->store.context, &g, call->deadline, &gone, e);
 	if (rc == STORE_DONE)
 		log_gc(call, i, &gone);
-	released_rows_free(&gone);
 	return rc;
 }
 

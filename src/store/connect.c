@@ -1,15 +1,18 @@
+/*
+ * Connecting without blocking: libpq's own functions for that have no deadline, and cannot be told
+ * that nobody waits any more.
+ */
 #include "store/connect.h"
 
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "store/resolve.h"
+#include "base/memory.h"
 
-/* What a server says to a wrong password. To none libpq says it itself, and trying again is as
- * useless. */
+/* What a server says to a wrong password. Where none is given, libpq itself ends the login, and
+ * trying again is as useless. */
 #define NO_PASSWORD "28P01"
 
 /* "…FATAL:  28P01: password…": where the five characters stand, or NULL. */
@@ -38,56 +41,37 @@ void note_error_text(const char *words, struct query_result *out)
 	sanitize_line(out->text);
 }
 
-/* Which keywords lead to this target; the arrays end with NULL. */
-static PGconn *start(const struct db_hosts *t, const struct db_host *to, const char *hostaddr)
-{
-	const char **keys = calloc(t->n_others + 4, sizeof(*keys));
-	const char **values = calloc(t->n_others + 4, sizeof(*values));
-	PGconn *conn = NULL;
-	size_t n = t->n_others;
+/* The keywords that lead to one host: libpq takes two arrays that end with NULL. */
+struct keywords {
+	const char **keys, **values;
+};
 
-	if (keys && values) {
-		memcpy(keys, t->keys, n * sizeof(*keys));
-		memcpy(values, t->values, n * sizeof(*values));
-		keys[n] = "host";
-		values[n++] = to->host;
-		keys[n] = "hostaddr";
-		values[n++] = hostaddr;
-		keys[n] = "port";
-		values[n++] = to->port;
-		conn = PQconnectStartParams(keys, values, 0);
-	}
-	free(keys);
-	free(values);
-	return conn;
+static struct keywords keywords_for(const struct db_hosts *t, const char *host,
+				    const char *hostaddr, const char *port)
+{
+	const char *const own_keys[] = { "host", "hostaddr", "port" };
+	const char *const own_values[] = { host, hostaddr, port };
+	size_t n = t->n_others;
+	struct keywords k = { mem_new((n + 4) * sizeof(*k.keys)),
+			      mem_new((n + 4) * sizeof(*k.values)) };
+
+	memcpy(k.keys, t->keys, n * sizeof(*k.keys));
+	memcpy(k.values, t->values, n * sizeof(*k.values));
+	memcpy(k.keys + n, own_keys, sizeof(own_keys));
+	memcpy(k.values + n, own_values, sizeof(own_values));
+	return k;
 }
 
 /*
- * libpq says with one status that it refuses the parameters and that a host cannot be reached. What
- * tells them apart is a second look at the same parameters with a host that is nowhere, whatever a
- * service says of it.
+ * libpq has one status for parameters that it refuses and for a host that it cannot reach. A second
+ * look at the same parameters tells them apart, with a host that is nowhere, whatever a service
+ * says of it.
  */
 static bool parameters_are_invalid(const struct db_hosts *t, const struct db_host *to)
 {
-	const char **keys = calloc(t->n_others + 4, sizeof(*keys));
-	const char **values = calloc(t->n_others + 4, sizeof(*values));
-	PGPing ping = PQPING_NO_RESPONSE;
-	size_t n = t->n_others;
+	struct keywords k = keywords_for(t, "/nonexistent", "nowhere", to->port);
 
-	if (keys && values) {
-		memcpy(keys, t->keys, n * sizeof(*keys));
-		memcpy(values, t->values, n * sizeof(*values));
-		keys[n] = "host";
-		values[n++] = "/nonexistent";
-		keys[n] = "hostaddr";
-		values[n++] = "nowhere";
-		keys[n] = "port";
-		values[n++] = to->port;
-		ping = PQpingParams(keys, values, 0);
-	}
-	free(keys);
-	free(values);
-	return ping == PQPING_NO_ATTEMPT;
+	return PQpingParams(k.keys, k.values, 0) == PQPING_NO_ATTEMPT;
 }
 
 static void quiet(void *nobody, const PGresult *notice)
@@ -122,13 +106,12 @@ static PGconn *connect_address(const struct db_hosts *t, const struct db_host *t
 			       const char *hostaddr, const struct deadline *l,
 			       struct query_result *out)
 {
-	PGconn *conn = start(t, to, hostaddr);
+	struct keywords k = keywords_for(t, to->host, hostaddr, to->port);
+	PGconn *conn = PQconnectStartParams(k.keys, k.values, 0);
 
 	*out = (struct query_result){ .outcome = QUERY_NOT_SENT };
-	if (!conn) {
-		snprintf(out->text, sizeof(out->text), "out of memory");
-		return NULL;
-	}
+	if (!conn)
+		mem_failed();
 	PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
 	PQsetNoticeReceiver(conn, quiet, NULL);
 	if (PQstatus(conn) == CONNECTION_BAD) {
@@ -151,10 +134,10 @@ static PGconn *connect_address(const struct db_hosts *t, const struct db_host *t
 	return NULL;
 }
 
-PGconn *connect_to(const struct db_hosts *t, size_t target, const struct deadline *l,
+PGconn *connect_to(const struct db_hosts *t, size_t host, const struct deadline *l,
 		   struct query_result *out)
 {
-	const struct db_host *to = &t->list[target];
+	const struct db_host *to = &t->list[host];
 	char found[RESOLVE_MAX][RESOLVE_TEXT];
 	struct err e = { 0 };
 	PGconn *conn = NULL;

@@ -1,25 +1,13 @@
-#include "store/resolve.h"
-
+/* Names of hosts to addresses. getaddrinfo blocks and no poll reaches it, so a child process asks.
+ */
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/sys.h"
-
-/* What the child says: a status of getaddrinfo, and addresses. Smaller than a pipe's buffer. */
-struct reply {
-	int status;
-	int n;
-	char text[RESOLVE_MAX][RESOLVE_TEXT];
-};
+#include "base/process.h"
+#include "store/connect.h"
 
 bool resolve_needed(const char *host)
 {
@@ -29,70 +17,61 @@ bool resolve_needed(const char *host)
 	       inet_pton(AF_INET, host, ip) != 1 && inet_pton(AF_INET6, host, ip) != 1;
 }
 
-static void ask(const char *host, struct reply *r)
+/* What the child says. It is smaller than a pipe's buffer. */
+struct answer {
+	int status; /* of getaddrinfo */
+	int n;
+	char text[RESOLVE_MAX][RESOLVE_TEXT];
+};
+
+/* Runs in the child. */
+static void ask(void *host, int reply_fd)
 {
 	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
 	struct addrinfo *all = NULL;
+	struct answer r = { .status = getaddrinfo(host, NULL, &hints, &all) };
+	ssize_t written;
 
-	r->status = getaddrinfo(host, NULL, &hints, &all);
-	for (const struct addrinfo *a = all; a && r->n < RESOLVE_MAX; a = a->ai_next)
-		if (getnameinfo(a->ai_addr, a->ai_addrlen, r->text[r->n], RESOLVE_TEXT, NULL, 0,
+	for (const struct addrinfo *a = all; a && r.n < RESOLVE_MAX; a = a->ai_next)
+		if (getnameinfo(a->ai_addr, a->ai_addrlen, r.text[r.n], RESOLVE_TEXT, NULL, 0,
 				NI_NUMERICHOST) == 0)
-			r->n++;
+			r.n++;
 	if (all)
 		freeaddrinfo(all);
+	written = write(reply_fd, &r, sizeof(r));
+	(void)written; /* an answer that is not whole is an error to who reads it */
 }
 
-static void child(int out, const char *host)
-{
-	struct reply r = { 0 };
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	ask(host, &r);
-	_exit(write(out, &r, sizeof(r)) == (ssize_t)sizeof(r) ? 0 : 1);
-}
-
-static int judge(const char *host, const struct reply *r, enum wait_result ready, ssize_t got,
+static int reply(const char *host, const struct answer *r, enum wait_result ready, size_t got,
 		 struct err *e)
 {
+	const char *why = NULL;
+
 	if (ready != WAIT_READY)
-		return err_set(e, CNI_TRY_AGAIN_LATER,
-			       "could not translate host name \"%s\" to an address: %s", host,
-			       wait_reason(ready));
-	if (got != (ssize_t)sizeof(*r))
-		return err_set(e, CNI_TRY_AGAIN_LATER,
-			       "could not translate host name \"%s\" to an address", host);
-	if (r->status != 0 || r->n == 0)
-		return err_set(e, CNI_TRY_AGAIN_LATER,
-			       "could not translate host name \"%s\" to an address: %s", host,
-			       gai_strerror(r->status ? r->status : EAI_NONAME));
-	return r->n;
+		why = wait_reason(ready);
+	else if (got == sizeof(*r) && (r->status != 0 || r->n == 0))
+		why = gai_strerror(r->status ? r->status : EAI_NONAME);
+	else if (got == sizeof(*r))
+		return r->n;
+	return err_set(e, CNI_TRY_AGAIN_LATER,
+		       "could not translate host name \"%s\" to an address%s%s", host,
+		       why ? ": " : "", why ? why : "");
 }
 
-int resolve(const char *host, const struct deadline *l, char out[RESOLVE_MAX][RESOLVE_TEXT],
+int resolve(const char *host, const struct deadline *d, char out[RESOLVE_MAX][RESOLVE_TEXT],
 	    struct err *e)
 {
-	struct reply r = { 0 };
+	struct answer r = { 0 };
+	struct process_call asking;
 	enum wait_result ready;
-	ssize_t got = 0;
-	int p[2];
-	pid_t pid;
+	size_t got = 0;
 
-	if (pipe2(p, O_CLOEXEC) < 0)
-		return err_set(e, CNI_IO_FAILURE, "pipe: %s", strerror(errno));
-	pid = fork();
-	if (pid == 0)
-		child(p[1], host);
-	close(p[1]);
-	cleanup_close int in = p[0];
-	if (pid < 0)
-		return err_set(e, CNI_IO_FAILURE, "fork: %s", strerror(errno));
-	ready = deadline_wait(l, in, POLLIN);
+	if (process_call_start(ask, (void *)host, &asking, e) < 0)
+		return -1;
+	ready = deadline_check(d);
 	if (ready == WAIT_READY)
-		got = read(in, &r, sizeof(r));
-	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
+		ready = process_call_read(&asking, d, &r, sizeof(r), &got);
+	process_call_end(&asking, NULL);
 	memcpy(out, r.text, sizeof(r.text));
-	return judge(host, &r, ready, got, e);
+	return reply(host, &r, ready, got, e);
 }

@@ -1,330 +1,246 @@
+/*
+ * A store in PostgreSQL: what its statements (store_add.c, store_free.c) have in common. A
+ * statement is run until its outcome is final, and what that means is said in words here.
+ */
 #include "store/store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
-#include "store/again.h"
-#include "store/outcome.h"
-#include "store/read.h"
-#include "store/sql.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "store/database.h"
 
-struct database {
-	struct db_hosts targets;
-	struct connection link;
-	struct retry again;
-};
+/* ---- what a statement came to ---- */
 
-static void try_once(void *context, size_t target, double connect_seconds, const char *sql,
-		     const char *const *values, int n, const struct deadline *deadline,
-		     struct query_result *out)
+static int failed(const struct query_result *q, struct err *e)
 {
-	struct database *db = context;
-
-	query_run(&db->link, &db->targets, target, connect_seconds, sql, values, n, deadline, out);
+	if (q->outcome == QUERY_BAD_PARAMS)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "invalid database parameters in ipam: %s", q->text);
+	if (q->ended == WAIT_CANCELLED)
+		return err_set(e, CNI_TRY_AGAIN_LATER, "given up: %s", wait_reason(WAIT_CANCELLED));
+	if (q->outcome == QUERY_NOT_SENT && q->sqlstate[0])
+		return err_set(e, CNI_TRY_AGAIN_LATER, "the database refuses the connection: %s",
+			       q->text);
+	if (q->outcome == QUERY_NOT_SENT)
+		return err_set(e, CNI_TRY_AGAIN_LATER, "database unreachable: %s", q->text);
+	if (q->outcome != QUERY_REJECTED)
+		return err_set(e, CNI_TRY_AGAIN_LATER,
+			       "the database has not confirmed, the outcome is unknown: %s",
+			       q->text);
+	if (strcmp(q->sqlstate, GUARD_SQLSTATE) == 0)
+		return err_set(e, CNI_TRY_AGAIN_LATER,
+			       "the database's schema does not work with this build (schema %d): "
+			       "run sql/migrate.sh, or install the plugins that belong to it",
+			       STORE_SCHEMA);
+	err_set(e, CNI_TRY_AGAIN_LATER, "the database refused: %s", q->text);
+	if (strcmp(q->sqlstate, "42P01") == 0 || strcmp(q->sqlstate, "42703") == 0)
+		err_details(e,
+			    "SQLSTATE %s: the schema is missing or older than this build: run "
+			    "sql/migrate.sh",
+			    q->sqlstate);
+	else if (strcmp(q->sqlstate, "42501") == 0)
+		err_details(e, "SQLSTATE 42501: the role lacks a right: run sql/provision.sh");
+	else if (q->sqlstate[0])
+		err_details(e, "SQLSTATE %s", q->sqlstate);
+	return STORE_FAILED;
 }
 
-/* ---- parameters ---- */
-
-static void ips_array(struct strbuf *out, const struct ip *ips, size_t n, bool with_prefix)
+static void run(struct database *db, const struct statement *s, const struct deadline *d,
+		rows_fn *note, void *context, struct query_result *out)
 {
+	retry_run(&db->retry, s, d, note, context, out);
+	if (out->outcome == QUERY_OK && note)
+		note(context, &out->rows);
+}
+
+int database_run(struct database *db, const struct statement *s, const struct deadline *d,
+		 rows_fn *note, void *context, struct rows *rows, struct err *e)
+{
+	struct query_result q;
+
+	run(db, s, d, note, context, &q);
+	*rows = q.rows;
+	return q.outcome == QUERY_OK ? STORE_DONE : failed(&q, e);
+}
+
+/* A trigger or a rule can silently drop rows. */
+static int all_recorded(const struct rows *r, size_t n, struct err *e)
+{
+	size_t recorded = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		recorded += rows_get(r, i, "row_version") != NULL;
+	if (recorded == n)
+		return STORE_DONE;
+	err_set(e, CNI_TRY_AGAIN_LATER, "the database recorded %zu of %zu addresses", recorded, n);
+	return err_details(e, "is there a trigger or a rule on the table ips?");
+}
+
+int database_record(struct database *db, const struct statement *s, const struct deadline *d,
+		    size_t n, struct row_ids *inserted, struct rows *rows, struct err *e)
+{
+	struct query_result q;
+
+	run(db, s, d, note_inserted, inserted, &q);
+	*rows = q.rows;
+	/* Other statements insert nothing: there a unique violation could only be a trigger's. */
+	if (q.outcome == QUERY_REJECTED && strcmp(q.sqlstate, "23505") == 0)
+		return STORE_CONFLICT;
+	if (q.outcome != QUERY_OK)
+		return failed(&q, e);
+	if (all_recorded(rows, n, e) < 0)
+		return STORE_FAILED;
+	return refuse_hidden_warnings(rows, e);
+}
+
+bool hides_warnings(const struct rows *r)
+{
+	const char *level = rows_get(r, 0, "warnings");
+
+	return level && (strcmp(level, "error") == 0 || strcmp(level, "fatal") == 0 ||
+			 strcmp(level, "panic") == 0);
+}
+
+int refuse_hidden_warnings(const struct rows *r, struct err *e)
+{
+	if (!hides_warnings(r))
+		return STORE_DONE;
+	err_set(e, CNI_TRY_AGAIN_LATER,
+		"the server hides warnings (client_min_messages), so nobody could tell a commit "
+		"that was not replicated");
+	return err_details(
+		e, "set client_min_messages to warning or lower for this role and database");
+}
+
+bool cell_is_true(const struct rows *r, size_t row, const char *column)
+{
+	const char *v = rows_get(r, row, column);
+
+	return v && v[0] == 't';
+}
+
+/* ---- lists ---- */
+
+void row_ids_add(struct row_ids *ids, const char *id)
+{
+	ids->list =
+		mem_grow(ids->list, ids->n * sizeof(*ids->list), (ids->n + 1) * sizeof(*ids->list));
+	ids->list[ids->n++] = id;
+}
+
+void note_inserted(void *inserted, const struct rows *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (rows_get(r, i, "row_version"))
+			row_ids_add(inserted, rows_get(r, i, "row_version"));
+}
+
+bool row_is(const struct rows *r, size_t row, const char *kind)
+{
+	const char *v = rows_get(r, row, "kind");
+
+	return v && strcmp(v, kind) == 0;
+}
+
+static const char *or_empty(const char *text)
+{
+	return text ? text : "";
+}
+
+void note_released(void *released, const struct rows *r)
+{
+	struct released_rows *out = released;
+
+	out->rows = mem_grow(out->rows, out->n * sizeof(*out->rows),
+			     (out->n + r->n) * sizeof(*out->rows));
+	for (size_t i = 0; i < r->n; i++)
+		if (row_is(r, i, "gone"))
+			out->rows[out->n++] =
+				(struct released){ .ip = or_empty(rows_get(r, i, "ip")),
+						   .pod = rows_get(r, i, "pod_id"),
+						   .interface = rows_get(r, i, "interface"),
+						   .boot_id = rows_get(r, i, "boot_id") };
+	out->hides_warnings |= hides_warnings(r);
+}
+
+const char *ip_array(const struct reservation *c, bool with_prefix)
+{
+	struct strbuf all = { 0 };
 	char text[IP_TEXT];
 
-	strbuf_addf(out, "{");
-	for (size_t i = 0; i < n; i++)
-		strbuf_addf(out, "%s%s", i ? "," : "", ip_text(&ips[i], with_prefix, text));
-	strbuf_addf(out, "}");
+	for (size_t i = 0; i < c->n_ips; i++)
+		strbuf_join(&all, ",", ip_text(&c->ips[i], with_prefix, text));
+	return mem_printf("{%s}", strbuf_str(&all));
 }
 
-#define INSERT_VALUES 10
-
-/* $1 to $10 of INSERT and TAKE. `ips` owns the array's text. */
-static void insert_values(const struct reservation *c, struct strbuf *ips, const char **v)
+const char *id_array(const struct row_ids *ids)
 {
-	ips_array(ips, c->ips, c->n_ips, true);
-	v[0] = c->by.pod;
-	v[1] = c->by.interface;
-	v[2] = strbuf_str(ips);
-	v[3] = c->by.network;
-	v[4] = c->by.node->name;
-	v[5] = c->by.node->host_id;
-	v[6] = c->by.node->boot_id;
-	v[7] = c->pod_namespace;
-	v[8] = c->pod_name;
-	v[9] = c->pod_uid;
+	struct strbuf all = { 0 };
+
+	for (size_t i = 0; i < ids->n; i++)
+		strbuf_join(&all, ",", ids->list[i]);
+	return mem_printf("{%s}", strbuf_str(&all));
 }
 
-static const char *seconds(double s, char buf[32])
+const char *seconds(double s)
 {
-	snprintf(buf, 32, "%.3f", s);
-	return buf;
+	return mem_printf("%.3f", s);
 }
 
-static const char *uptime_now(const struct node *node, char buf[32])
-{
-	return seconds(node->uptime(node), buf);
-}
+/* ---- opening and closing ---- */
 
-static void as_array(struct strbuf *out, const char *ids)
-{
-	strbuf_addf(out, "{%s}", ids);
-}
-
-/* ---- the functions ---- */
-
-/* INSERT and CONFIRM answer with the rows' stamps in column 0. */
-static void note_stamps(void *inserted, const struct rows *r)
-{
-	for (size_t i = 0; i < r->n; i++)
-		if (rows_get(r, i, 0))
-			strbuf_join(inserted, ",", rows_get(r, i, 0));
-}
-
-/* What this process has inserted and now confirmed has new stamps. */
-static void note_new_stamps(void *inserted, const struct rows *r)
-{
-	struct strbuf *t = inserted;
-
-	if (!t->len || !r->n)
-		return;
-	t->len = 0;
-	t->s[0] = '\0';
-	note_stamps(t, r);
-}
-
-static int db_insert(void *context, const struct reservation *c, const struct deadline *l,
-		     struct strbuf *inserted, struct err *e)
-{
-	struct database *db = context;
-	cleanup_strbuf struct strbuf ips = { 0 };
-	const char *v[INSERT_VALUES];
-	const char *sql = sql_text[SQL_INSERT];
-	char ip[IP_TEXT];
-	struct query_result at;
-	int rc;
-
-	insert_values(c, &ips, v);
-	if (c->n_ips == 1) {
-		sql = sql_text[SQL_INSERT_ONE];
-		v[2] = ip_text(&c->ips[0], true, ip);
-	}
-	retry_run(&db->again, sql, v, INSERT_VALUES, l, note_stamps, inserted, &at);
-	rc = outcome_insert(&at, e);
-	if (rc == STORE_DONE) {
-		note_stamps(inserted, &at.rows);
-		rc = outcome_all_recorded(at.rows.n, c, e);
-	}
-	if (rc == STORE_DONE)
-		rc = outcome_refuse_hidden(&at.rows, e);
-	query_free(&at);
-	return rc;
-}
-
-static int db_look(void *context, const struct reservation *c, const struct deadline *l,
-		   struct allocations *out, struct err *e)
-{
-	struct database *db = context;
-	cleanup_strbuf struct strbuf ips = { 0 };
-	char uptime[32];
-	struct query_result at;
-	int rc;
-
-	ips_array(&ips, c->ips, c->n_ips, false);
-	retry_run(&db->again, sql_text[SQL_LOOK],
-		  (const char *[]){ c->by.network, strbuf_str(&ips), c->by.node->name,
-				    c->by.node->host_id, c->by.pod, c->by.interface,
-				    c->by.node->boot_id, uptime_now(c->by.node, uptime) },
-		  8, l, NULL, NULL, &at);
-	rc = outcome_done(&at, e);
-	if (rc == STORE_DONE)
-		rc = read_allocations(&at, out, e);
-	query_free(&at);
-	return rc;
-}
-
-static int db_confirm(void *context, const struct reservation *c, const char *held,
-		      const struct deadline *l, struct strbuf *inserted, size_t *confirmed,
-		      struct err *e)
-{
-	struct database *db = context;
-	cleanup_strbuf struct strbuf ids = { 0 };
-	struct query_result at;
-	int rc;
-
-	as_array(&ids, held);
-	retry_run(&db->again, sql_text[SQL_CONFIRM],
-		  (const char *[]){ strbuf_str(&ids), c->by.node->boot_id, c->by.pod,
-				    c->by.interface },
-		  4, l, note_new_stamps, inserted, &at);
-	rc = outcome_done(&at, e);
-	if (rc == STORE_DONE) {
-		*confirmed = at.rows.n;
-		note_new_stamps(inserted, &at.rows);
-		rc = outcome_refuse_hidden(&at.rows, e);
-	}
-	query_free(&at);
-	return rc;
-}
-
-/* TAKE's new rows. */
-static void note_taken(void *inserted, const struct rows *r)
-{
-	for (size_t i = 0; i < r->n; i++)
-		if (read_row_is(r, i, "new") && rows_get(r, i, 1))
-			strbuf_join(inserted, ",", rows_get(r, i, 1));
-}
-
-static int db_take(void *context, const struct reservation *c, const char *stale,
-		   const struct deadline *l, struct strbuf *inserted, struct released_rows *out,
-		   struct err *e)
-{
-	struct database *db = context;
-	cleanup_strbuf struct strbuf ips = { 0 }, held = { 0 };
-	const char *v[INSERT_VALUES + 2];
-	char uptime[32];
-	struct query_result at;
-	int rc;
-
-	insert_values(c, &ips, v);
-	as_array(&held, stale);
-	v[INSERT_VALUES] = strbuf_str(&held);
-	v[INSERT_VALUES + 1] = uptime_now(c->by.node, uptime);
-	retry_run(&db->again, sql_text[SQL_TAKE], v, INSERT_VALUES + 2, l, note_taken, inserted,
-		  &at);
-	rc = outcome_insert(&at, e);
-	if (rc == STORE_DONE) {
-		note_taken(inserted, &at.rows);
-		rc = outcome_all_recorded(read_count(&at.rows, "new"), c, e);
-	}
-	if (rc == STORE_DONE)
-		rc = outcome_refuse_hidden(&at.rows, e);
-	if (rc == STORE_DONE)
-		rc = read_released(&at, "gone", (struct read_columns){ 1, 2, 3, 4 }, out, e);
-	query_free(&at);
-	return rc;
-}
-
-static int db_release(void *context, const struct attachment *a, const char *inserted,
-		      const struct deadline *l, struct err *e)
-{
-	struct database *db = context;
-	cleanup_strbuf struct strbuf array = { 0 };
-	struct query_result at;
-	int rc;
-
-	as_array(&array, inserted);
-	retry_run(&db->again, sql_text[SQL_RELEASE],
-		  (const char *[]){ strbuf_str(&array), a->pod, a->interface }, 3, l, NULL, NULL,
-		  &at);
-	rc = outcome_done(&at, e);
-	query_free(&at);
-	return rc;
-}
-
-static int db_del(void *context, const struct attachment *a, const struct deadline *l,
-		  struct released_rows *out, struct err *e)
-{
-	struct database *db = context;
-	struct query_result at;
-	int rc;
-
-	retry_run(&db->again, sql_text[SQL_DEL],
-		  (const char *[]){ a->network, a->node->name, a->node->host_id, a->pod,
-				    a->interface },
-		  5, l, NULL, NULL, &at);
-	rc = outcome_done(&at, e);
-	if (rc == STORE_DONE)
-		rc = read_released(&at, NULL, (struct read_columns){ 0, -1, -1, -1 }, out, e);
-	query_free(&at);
-	return rc;
-}
-
-static int db_gc(void *context, const struct gc_request *g, const struct deadline *l,
-		 struct released_rows *out, struct err *e)
-{
-	struct database *db = context;
-	char uptime[32], grace[32];
-	struct query_result at;
-	int rc;
-
-	retry_run(&db->again, sql_text[SQL_GC],
-		  (const char *[]){ g->network, g->node->name, g->node->host_id, g->valid,
-				    g->node->boot_id, uptime_now(g->node, uptime),
-				    seconds(g->grace, grace) },
-		  7, l, NULL, NULL, &at);
-	rc = outcome_done(&at, e);
-	if (rc == STORE_DONE)
-		rc = read_released(&at, "gone", (struct read_columns){ 3, 1, 2, -1 }, out, e);
-	query_free(&at);
-	return rc;
-}
-
-static int db_status(void *context, const struct deadline *l, struct store_status *out,
-		     struct err *e)
-{
-	struct database *db = context;
-	struct query_result at;
-	int rc;
-
-	retry_run(&db->again, sql_text[SQL_STATUS], NULL, 0, l, NULL, NULL, &at);
-	rc = outcome_done(&at, e);
-	if (rc == STORE_DONE)
-		read_status(&at.rows, out);
-	query_free(&at);
-	return rc;
-}
-
-static void db_close(void *context)
+static void query(void *context, size_t host, double connect_seconds, const struct statement *s,
+		  const struct deadline *deadline, struct query_result *out)
 {
 	struct database *db = context;
 
-	connection_close(&db->link);
-	db_hosts_free(&db->targets);
-	free(db);
+	query_run(&db->connection, &db->hosts, host, connect_seconds, s, deadline, out);
 }
 
-/* Neither PG… nor a home folder of whoever called, nor what steers the resolver or OpenSSL; the
- * time zone is for the log. */
+static void database_close(void *context)
+{
+	connection_close(&((struct database *)context)->connection);
+}
+
+/*
+ * Forgets PG* variables, the caller's home directory, and what steers the resolver or OpenSSL. The
+ * time zone stays, for the log.
+ */
 static void forget_environment(void)
 {
 	const char *zone = getenv("TZ");
-	char kept[128] = "";
+	const char *kept = zone ? mem_strdup(zone) : NULL;
 
-	if (zone)
-		snprintf(kept, sizeof(kept), "%s", zone);
 	clearenv();
-	if (zone)
+	if (kept)
 		setenv("TZ", kept, 1);
 	setenv("HOME", "/nonexistent", 1);
 }
 
-int store_open(const struct param *params, size_t n, struct log *log, struct store *out,
-	       struct err *e)
+int store_open(const cJSON *ipam, struct log *log, struct store *out, struct err *e)
 {
-	struct database *db = calloc(1, sizeof(*db));
+	struct database *db = mem_new(sizeof(*db));
 
-	if (!db)
-		return err_set(e, CNI_IO_FAILURE, "out of memory");
 	forget_environment();
-	if (db_hosts_read(params, n, &db->targets, e) < 0) {
-		free(db);
+	if (db_hosts_read(ipam, &db->hosts, e) < 0)
 		return -1;
-	}
-	db->again = (struct retry){ .attempt = try_once,
+	db->retry = (struct retry){ .query = query,
 				    .context = db,
-				    .targets = db->targets.n,
-				    .connect_timeout = db->targets.connect_timeout,
+				    .hosts = db->hosts.n,
+				    .connect_timeout = db->hosts.connect_timeout,
 				    .log = log };
 	*out = (struct store){ .context = db,
-			       .insert = db_insert,
-			       .look = db_look,
-			       .confirm = db_confirm,
-			       .take = db_take,
-			       .release = db_release,
-			       .del = db_del,
-			       .gc = db_gc,
-			       .status = db_status,
-			       .close = db_close };
+			       .insert = database_insert,
+			       .find = database_find,
+			       .confirm = database_confirm,
+			       .take_over = database_take_over,
+			       .release = database_release,
+			       .del = database_del,
+			       .gc = database_gc,
+			       .status = database_status,
+			       .close = database_close };
 	return 0;
 }

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
+#include "base/text.h"
 #include "store/store.h"
 
 struct fake_row {
@@ -127,17 +129,15 @@ static inline bool fake_earlier(const struct fake_row *r, const struct node *nod
 	return strcmp(r->boot_id, node->boot_id) != 0 && r->age > node->uptime(node);
 }
 
-/* Is the id in "1,2,3"? */
-static inline bool fake_listed(const char *ids, const char *id)
+static inline bool fake_listed(const struct row_ids *ids, const char *id)
 {
-	char all[256], one[32];
-
-	snprintf(all, sizeof(all), ",%s,", ids);
-	snprintf(one, sizeof(one), ",%s,", id);
-	return strstr(all, one);
+	for (size_t i = 0; i < ids->n; i++)
+		if (strcmp(ids->list[i], id) == 0)
+			return true;
+	return false;
 }
 
-static inline int fake_record(struct fake *f, const struct reservation *c, struct strbuf *inserted)
+static inline int fake_record(struct fake *f, const struct reservation *c, struct row_ids *inserted)
 {
 	for (size_t i = 0; i < f->n; i++)
 		if (fake_mine(&f->rows[i], &c->by) || fake_asked(&f->rows[i], c))
@@ -146,13 +146,13 @@ static inline int fake_record(struct fake *f, const struct reservation *c, struc
 		struct fake_row *r = fake_add(f, &c->by, &c->ips[i], 0);
 
 		fake_copy(r->pod_name, sizeof(r->pod_name), c->pod_name);
-		strbuf_join(inserted, ",", r->id);
+		row_ids_add(inserted, mem_strdup(r->id));
 	}
 	return STORE_DONE;
 }
 
 static inline int fake_insert(void *context, const struct reservation *c, const struct deadline *l,
-			      struct strbuf *inserted, struct err *e)
+			      struct row_ids *inserted, struct err *e)
 {
 	struct fake *f = context;
 	int rc = fake_called(f, "insert", e);
@@ -189,9 +189,8 @@ static inline int fake_look(void *context, const struct reservation *c, const st
 	(void)l;
 	if (fake_called(f, "look", e) < 0)
 		return STORE_FAILED;
-	copy = malloc(sizeof(f->rows));
-	*out = (struct allocations){ .rows = calloc(COUNT(f->rows), sizeof(*out->rows)),
-				     .memory = copy };
+	copy = mem_new(sizeof(f->rows));
+	*out = (struct allocations){ .rows = mem_new(COUNT(f->rows) * sizeof(*out->rows)) };
 	memcpy(copy, f->rows, sizeof(f->rows));
 	for (size_t i = 0; i < f->n; i++)
 		if (fake_mine(&copy[i], &c->by) || fake_asked(&copy[i], c))
@@ -199,9 +198,9 @@ static inline int fake_look(void *context, const struct reservation *c, const st
 	return STORE_DONE;
 }
 
-static inline int fake_confirm(void *context, const struct reservation *c, const char *held,
-			       const struct deadline *l, struct strbuf *inserted, size_t *confirmed,
-			       struct err *e)
+static inline int fake_confirm(void *context, const struct reservation *c,
+			       const struct row_ids *held, const struct deadline *l,
+			       struct row_ids *inserted, size_t *confirmed, struct err *e)
 {
 	struct fake *f = context;
 
@@ -225,28 +224,25 @@ static inline int fake_confirm(void *context, const struct reservation *c, const
 /* Moves row i into the released ones. */
 static inline void fake_release_row(struct fake *f, size_t i, struct released_rows *out)
 {
-	struct fake_row *kept = out->memory;
-	struct fake_row *r = &kept[out->n];
+	struct fake_row *r = mem_new(sizeof(*r));
 	char ip[IP_TEXT];
 
 	*r = f->rows[i];
-	ip_text(&r->ip, false, ip);
-	fake_copy(r->pod_name, sizeof(r->pod_name), ip);
-	out->rows[out->n++] = (struct released){
-		.ip = r->pod_name, .pod = r->pod, .interface = r->interface, .boot_id = r->boot_id
-	};
+	out->rows[out->n++] = (struct released){ .ip = mem_strdup(ip_text(&r->ip, false, ip)),
+						 .pod = r->pod,
+						 .interface = r->interface,
+						 .boot_id = r->boot_id };
 	fake_drop(f, i);
 }
 
 static inline struct released_rows fake_releases(const struct fake *f)
 {
-	return (struct released_rows){ .rows = calloc(COUNT(f->rows), sizeof(struct released)),
-				       .memory = calloc(COUNT(f->rows), sizeof(struct fake_row)),
+	return (struct released_rows){ .rows = mem_new(COUNT(f->rows) * sizeof(struct released)),
 				       .hides_warnings = f->hides_warnings };
 }
 
-static inline int fake_take(void *context, const struct reservation *c, const char *stale,
-			    const struct deadline *l, struct strbuf *inserted,
+static inline int fake_take(void *context, const struct reservation *c, const struct row_ids *stale,
+			    const struct deadline *l, struct row_ids *inserted,
 			    struct released_rows *out, struct err *e)
 {
 	struct fake *f = context;
@@ -264,13 +260,14 @@ static inline int fake_take(void *context, const struct reservation *c, const ch
 	rc = fake_record(f, c, inserted);
 	if (rc != STORE_DONE) {
 		*f = before; /* all or nothing */
-		released_rows_free(out);
+		*out = (struct released_rows){ 0 };
 	}
 	return rc;
 }
 
-static inline int fake_release(void *context, const struct attachment *a, const char *inserted,
-			       const struct deadline *l, struct err *e)
+static inline int fake_release(void *context, const struct attachment *a,
+			       const struct row_ids *inserted, const struct deadline *l,
+			       struct err *e)
 {
 	struct fake *f = context;
 
@@ -341,9 +338,9 @@ static inline struct store fake_store(struct fake *f)
 {
 	return (struct store){ .context = f,
 			       .insert = fake_insert,
-			       .look = fake_look,
+			       .find = fake_look,
 			       .confirm = fake_confirm,
-			       .take = fake_take,
+			       .take_over = fake_take,
 			       .release = fake_release,
 			       .del = fake_del,
 			       .gc = fake_gc,

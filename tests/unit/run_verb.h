@@ -13,14 +13,11 @@
 /* The store that the verb will open. */
 static struct fake *the_fake;
 
-int __wrap_store_open(const struct param *params, size_t n, struct log *log, struct store *out,
-		      struct err *e);
+int __wrap_store_open(const cJSON *ipam, struct log *log, struct store *out, struct err *e);
 
-int __wrap_store_open(const struct param *params, size_t n, struct log *log, struct store *out,
-		      struct err *e)
+int __wrap_store_open(const cJSON *ipam, struct log *log, struct store *out, struct err *e)
 {
-	(void)params;
-	(void)n;
+	(void)ipam;
 	(void)log;
 	if (fake_called(the_fake, "open", e) < 0)
 		return -1;

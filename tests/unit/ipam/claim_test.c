@@ -68,7 +68,9 @@ TEST(a_new_attachment_needs_one_insert)
 	claim(&f, "10.0.0.5/24 fd00::5/64", &c);
 	assert_int_equal(c.code, 0);
 	assert_string_equal(granted(&c), "10.0.0.5/24 fd00::5/64");
-	assert_string_equal(strbuf_str(&c.grant.inserted), "1,2");
+	assert_int_equal(c.grant.inserted.n, 2);
+	assert_string_equal(c.grant.inserted.list[0], "1");
+	assert_string_equal(c.grant.inserted.list[1], "2");
 	assert_string_equal(strbuf_str(&f.calls), "insert");
 	assert_string_equal(fake_says(&f), "pod-a:10.0.0.5/24 pod-a:fd00::5/64");
 	claimed_free(&c);
@@ -169,7 +171,7 @@ TEST(recorded_prefix_lengths_come_back)
 	fake_holds(&f, MINE, "10.0.0.5/16", THIS, JUST_NOW);
 	claim(&f, ASKED, &c);
 	assert_string_equal(granted(&c), "10.0.0.5/16");
-	assert_string_equal(strbuf_str(&c.grant.inserted), ""); /* nothing to release */
+	assert_int_equal(c.grant.inserted.n, 0); /* nothing to release */
 	claimed_free(&c);
 	fake_free(&f);
 }

@@ -2,32 +2,30 @@
 #include "fake_server.h"
 
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "store/connect.h"
 #include "tmpdir.h"
 
-/* Connects; the connection is closed. `more` is a further keyword, or one with the key NULL. */
-static void dial_at(struct server *s, const char *host, struct param more, double seconds,
+/* Connects; the connection is closed. `more` is "" or further keywords, ",'key':'value'". */
+static void dial_at(struct server *s, const char *host, const char *more, double seconds,
 		    struct query_result *out)
 {
-	const struct param params[] = { { "host", host }, { "port", s->port }, more };
 	struct deadline l = deadline_in(seconds);
-	struct db_hosts t;
-	struct err e = { 0 };
+	struct db_hosts t = hosts_of("{'host':'%s','port':'%s'%s}", host, s->port, more);
 
-	assert_int_equal(db_hosts_read(params, more.key ? 3 : 2, &t, &e), 0);
 	PQfinish(connect_to(&t, 0, &l, out));
-	db_hosts_free(&t);
 }
 
 static void dial(struct server *s, double seconds, struct query_result *out)
 {
-	dial_at(s, "127.0.0.1", (struct param){ 0 }, seconds, out);
+	dial_at(s, "127.0.0.1", "", seconds, out);
 }
 
 static void dial_host(struct server *s, const char *host, struct query_result *out)
 {
-	dial_at(s, host, (struct param){ 0 }, 10, out);
+	dial_at(s, host, "", 10, out);
 }
 
 struct refusal {
@@ -93,21 +91,18 @@ TEST(what_is_ready_does_not_draw_out_a_deadline)
 {
 	static const char *const script[] = { "hello" };
 	struct server s;
-	struct param params[] = { { "host", "127.0.0.1" }, { "port", s.port } };
 	struct deadline l = deadline_in(10), over = deadline_in(0);
 	struct db_hosts t;
 	struct query_result at;
-	struct err e = { 0 };
 	PGconn *conn;
 
 	server_start(&s, script, 1);
-	assert_int_equal(db_hosts_read(params, 2, &t, &e), 0);
+	t = hosts_of("{'host':'127.0.0.1','port':'%s'}", s.port);
 	conn = connect_to(&t, 0, &l, &at);
 	assert_non_null(conn);
 	assert_int_equal(connect_wait(conn, &l, POLLOUT), WAIT_READY);
 	assert_int_equal(connect_wait(conn, &over, POLLOUT), WAIT_TIMEOUT);
 	PQfinish(conn);
-	db_hosts_free(&t);
 	server_stop(&s);
 }
 
@@ -128,16 +123,15 @@ TEST(nobody_listens)
 TEST_IN_DIR(what_libpq_does_not_accept)
 {
 	static const struct {
-		struct param param;
-		const char *text;
+		const char *param, *text;
 	} t[] = {
-		{ { "sslmode", "maybe" }, "invalid sslmode value: \"maybe\"" },
-		{ { "gssencmode", "maybe" }, "invalid gssencmode value: \"maybe\"" },
-		{ { "target_session_attrs", "maybe" },
+		{ ",'sslmode':'maybe'", "invalid sslmode value: \"maybe\"" },
+		{ ",'gssencmode':'maybe'", "invalid gssencmode value: \"maybe\"" },
+		{ ",'target_session_attrs':'maybe'",
 		  "invalid target_session_attrs value: \"maybe\"" },
-		{ { "service", "no such service" },
+		{ ",'service':'no such service'",
 		  "definition of service \"no such service\" not found" },
-		{ { "channel_binding", "maybe" }, "invalid channel_binding value: \"maybe\"" },
+		{ ",'channel_binding':'maybe'", "invalid channel_binding value: \"maybe\"" },
 	};
 	static const char *const script[] = { "close" };
 	struct server s;
@@ -161,7 +155,6 @@ TEST_IN_DIR(what_libpq_does_not_accept)
 TEST_IN_DIR(a_refused_connection_is_not_tried_twice)
 {
 	static const char *const script[] = { "" };
-	static const struct param service = { "service", "x" };
 	char text[128];
 	struct server s, silent;
 	struct query_result at;
@@ -172,7 +165,7 @@ TEST_IN_DIR(a_refused_connection_is_not_tried_twice)
 	setenv("PGSERVICEFILE", tmpdir_write(*state, "services", text, 0600), 1);
 	server_start(&s, script, 1);
 	server_stop(&s);
-	dial_at(&s, "127.0.0.1", service, 10, &at);
+	dial_at(&s, "127.0.0.1", ",'service':'x'", 10, &at);
 	assert_int_equal(at.outcome, QUERY_NOT_SENT);
 	assert_non_null(strstr(at.text, "Connection refused"));
 	assert_true(deadline_left(&l) > 0);

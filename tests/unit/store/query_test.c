@@ -1,20 +1,22 @@
 /* What counts as done. Needs nothing: the server is a script. */
 #include "fake_server.h"
 
-#include "store/attempt.h"
+#include <stdio.h>
+#include <unistd.h>
 
-/* One attempt with that server. query_free when done. */
-static void try(struct server *s, struct connection *link, double seconds, struct query_result *out)
+#include "store/query.h"
+
+static const struct statement select = { "SELECT", NULL, 0 };
+
+/* One statement on that server. */
+static void try(struct server *s, struct connection *c, double seconds, struct query_result *out)
 {
-	const struct param params[] = { { "host", "127.0.0.1" }, { "port", s->port } };
 	static const char *const values[] = { "a", NULL };
-	struct deadline l = deadline_in(seconds);
-	struct db_hosts t;
-	struct err e = { 0 };
+	static const struct statement statement = { "SELECT $1, $2", values, 2 };
+	struct deadline d = deadline_in(seconds);
+	struct db_hosts hosts = hosts_of("{'host':'127.0.0.1','port':'%s'}", s->port);
 
-	assert_int_equal(db_hosts_read(params, 2, &t, &e), 0);
-	query_run(link, &t, 0, seconds, "SELECT $1, $2", values, 2, &l, out);
-	db_hosts_free(&t);
+	query_run(c, &hosts, 0, seconds, &statement, &d, out);
 }
 
 struct outcome {
@@ -44,24 +46,21 @@ static bool is(const struct query_result *at, const struct outcome *t, enum wait
 static bool comes_to(const struct outcome *t, bool first, double seconds, enum wait_result ended)
 {
 	struct server s;
-	struct connection link = { 0 };
+	struct connection c = { 0 };
 	struct query_result at;
 	bool right;
 
 	server_start(&s, &t->script, 1);
-	if (first) {
-		try(&s, &link, 10, &at);
-		query_free(&at);
-	}
-	try(&s, &link, seconds, &at);
-	right = is(&at, t, ended) && (link.conn != NULL) == t->stays;
-	query_free(&at);
-	connection_close(&link);
+	if (first)
+		try(&s, &c, 10, &at);
+	try(&s, &c, seconds, &at);
+	right = is(&at, t, ended) && (c.conn != NULL) == t->stays;
+	connection_close(&c);
 	server_stop(&s);
 	return right;
 }
 
-#define RESULT "hello query columns:1 row:x done "
+#define RESULT "hello query columns:a row:x done "
 
 TEST(what_came_of_a_statement)
 {
@@ -69,9 +68,9 @@ TEST(what_came_of_a_statement)
 		{ RESULT "idle", QUERY_OK, "", true },
 		{ "hello query parsed done idle", QUERY_OK, "", true },
 		{ "hello notice:00000 warning:01000 query parsed done idle", QUERY_OK, "", true },
-		{ "hello query notice:00000 columns:1 row:x done idle", QUERY_OK, "", true },
+		{ "hello query notice:00000 columns:a row:x done idle", QUERY_OK, "", true },
 		/* a warning: the commit may be on this server only */
-		{ "hello query warning:01000 columns:1 row:x done idle", QUERY_UNCONFIRMED, "",
+		{ "hello query warning:01000 columns:a row:x done idle", QUERY_UNCONFIRMED, "",
 		  false },
 		{ RESULT "warning:01000 idle", QUERY_UNCONFIRMED, "", false },
 		{ RESULT "old-warning:01000 idle", QUERY_UNCONFIRMED, "", false },
@@ -84,7 +83,7 @@ TEST(what_came_of_a_statement)
 		{ "hello query error:40003 idle", QUERY_UNKNOWN, "40003", false },
 		/* lost, at any moment after it was sent */
 		{ "hello query close", QUERY_UNKNOWN, "", false },
-		{ "hello query columns:1 row:x close", QUERY_UNKNOWN, "", false },
+		{ "hello query columns:a row:x close", QUERY_UNKNOWN, "", false },
 		{ RESULT "close", QUERY_UNKNOWN, "", false },
 		{ RESULT "warning:57P01 close", QUERY_UNKNOWN, "", false },
 		{ "hello query fatal:57P01 close", QUERY_UNKNOWN, "57P01", false },
@@ -110,9 +109,9 @@ TEST(what_is_given_up)
 {
 	static const struct outcome t[] = {
 		{ FIRST, QUERY_UNKNOWN, "", false },
-		{ FIRST "columns:1 row:x", QUERY_UNKNOWN, "", false },
-		{ FIRST "columns:1 half", QUERY_UNKNOWN, "", false },
-		{ FIRST "columns:1 row:x done", QUERY_UNKNOWN, "", false },
+		{ FIRST "columns:a row:x", QUERY_UNKNOWN, "", false },
+		{ FIRST "columns:a half", QUERY_UNKNOWN, "", false },
+		{ FIRST "columns:a row:x done", QUERY_UNKNOWN, "", false },
 		/* no end of words */
 		{ FIRST "flood", QUERY_UNKNOWN, "", false },
 		{ FIRST "parsed copy", QUERY_UNKNOWN, "", false },
@@ -131,10 +130,10 @@ TEST(what_is_cancelled_in_time)
 	static const struct outcome t[] = {
 		{ FIRST "cancelled error:57014 idle", QUERY_REJECTED, "57014", true },
 		/* a cancelled wait for a standby answers success */
-		{ FIRST "cancelled warning:01000 columns:1 row:x done idle", QUERY_UNCONFIRMED, "",
+		{ FIRST "cancelled warning:01000 columns:a row:x done idle", QUERY_UNCONFIRMED, "",
 		  false },
-		{ FIRST "cancelled columns:1 row:x done idle", QUERY_UNCONFIRMED, "", false },
-		{ FIRST "columns:1 row:x done cancelled idle", QUERY_UNCONFIRMED, "", false },
+		{ FIRST "cancelled columns:a row:x done idle", QUERY_UNCONFIRMED, "", false },
+		{ FIRST "columns:a row:x done cancelled idle", QUERY_UNCONFIRMED, "", false },
 		{ FIRST "cancelled fatal:57P01 close", QUERY_UNKNOWN, "57P01", false },
 	};
 
@@ -152,13 +151,12 @@ TEST(the_words_of_a_deadline)
 {
 	static const char *const script[] = { FIRST };
 	struct server s;
-	struct connection link = { 0 };
+	struct connection c = { 0 };
 	struct query_result at;
 
 	server_start(&s, script, 1);
-	try(&s, &link, 10, &at);
-	query_free(&at);
-	try(&s, &link, 0.05, &at);
+	try(&s, &c, 10, &at);
+	try(&s, &c, 0.05, &at);
 	assert_string_equal(at.text, "no answer from the database: the deadline has passed");
 	server_stop(&s);
 	assert_int_equal(s.statements, 2);
@@ -168,84 +166,74 @@ TEST(the_words_of_a_deadline)
 TEST(nobody_waits_any_more)
 {
 	static const char *const script[] = { "hello query cancelled error:57014 idle" };
-	const struct param host = { "host", "127.0.0.1" };
 	struct server s;
-	struct connection link = { 0 };
+	struct connection c = { 0 };
 	struct deadline l = deadline_in(30);
 	struct query_result at;
-	struct db_hosts t;
-	struct err e = { 0 };
+	struct db_hosts hosts;
 	int ends[2];
 
 	server_start(&s, script, 1);
-	assert_int_equal(db_hosts_read(&host, 1, &t, &e), 0);
-	t.list[0].port = s.port;
+	hosts = hosts_of("{'host':'127.0.0.1','port':'%s'}", s.port);
 	assert_int_equal(pipe(ends), 0);
 	close(ends[0]);
 	l.stdout_fd = ends[1];
-	query_run(&link, &t, 0, 30, "SELECT", NULL, 0, &l, &at);
+	query_run(&c, &hosts, 0, 30, &select, &l, &at);
 	assert_int_equal(at.outcome, QUERY_NOT_SENT); /* not even connected */
 	assert_int_equal(at.ended, WAIT_CANCELLED);
-	query_free(&at);
-	connection_close(&link);
-	db_hosts_free(&t);
+	connection_close(&c);
 	close(ends[1]);
 	server_stop(&s);
 }
 
 TEST(rows_as_text)
 {
-	static const char *const script[] = { "hello query columns:3 row:a,~,c row:,e, done idle" };
+	static const char *const script[] = {
+		"hello query columns:a,b,c row:a,~,c row:,e, done idle"
+	};
 	struct server s;
-	struct connection link = { 0 };
+	struct connection c = { 0 };
 	struct query_result at;
 
 	server_start(&s, script, 1);
-	try(&s, &link, 10, &at);
+	try(&s, &c, 10, &at);
 	assert_int_equal(at.rows.n, 2);
 	assert_int_equal(at.rows.columns, 3);
-	assert_string_equal(rows_get(&at.rows, 0, 0), "a");
-	assert_null(rows_get(&at.rows, 0, 1));
-	assert_string_equal(rows_get(&at.rows, 0, 2), "c");
-	assert_string_equal(rows_get(&at.rows, 1, 0), "");
-	assert_string_equal(rows_get(&at.rows, 1, 2), "");
-	assert_null(rows_get(&at.rows, 2, 0));
-	assert_null(rows_get(&at.rows, 0, 3));
-	query_free(&at);
-	connection_close(&link);
+	assert_string_equal(rows_get(&at.rows, 0, "a"), "a");
+	assert_null(rows_get(&at.rows, 0, "b"));
+	assert_string_equal(rows_get(&at.rows, 0, "c"), "c");
+	assert_string_equal(rows_get(&at.rows, 1, "a"), "");
+	assert_string_equal(rows_get(&at.rows, 1, "c"), "");
+	assert_null(rows_get(&at.rows, 2, "a"));
+	assert_null(rows_get(&at.rows, 0, "d"));
+	connection_close(&c);
 	server_stop(&s);
 }
 
 TEST(a_connection_is_used_again)
 {
 	static const char *const scripts[] = {
-		"hello query columns:1 row:x done idle query error:23505 idle query columns:1 done "
+		"hello query columns:a row:x done idle query error:23505 idle query columns:a done "
 		"idle",
 		"hello query parsed done idle"
 	};
-	static const struct param params[] = { { "host", "127.0.0.1,127.0.0.1" },
-					       { "target_session_attrs", "any" } };
 	struct server s;
-	struct connection link = { 0 };
-	struct db_hosts t;
-	struct err e = { 0 };
+	struct connection c = { 0 };
+	struct db_hosts hosts;
 	struct deadline l = deadline_in(10);
 	struct query_result at;
 
 	server_start(&s, scripts, 2);
-	assert_int_equal(db_hosts_read(params, 2, &t, &e), 0);
-	t.list[0].port = t.list[1].port = s.port;
+	hosts = hosts_of("{'host':'127.0.0.1,127.0.0.1','port':'%s','target_session_attrs':'any'}",
+			 s.port);
 	for (int i = 0; i < 3; i++) {
-		query_run(&link, &t, 0, 10, "SELECT", NULL, 0, &l, &at);
+		query_run(&c, &hosts, 0, 10, &select, &l, &at);
 		assert_int_equal(at.outcome, i == 1 ? QUERY_REJECTED : QUERY_OK);
-		query_free(&at);
 	}
 	assert_int_equal(s.connections, 1);
-	query_run(&link, &t, 1, 10, "SELECT", NULL, 0, &l, &at); /* another host */
+	query_run(&c, &hosts, 1, 10, &select, &l, &at); /* another host */
 	assert_int_equal(at.outcome, QUERY_OK);
-	query_free(&at);
 	assert_int_equal(s.connections, 2);
-	connection_close(&link);
-	db_hosts_free(&t);
+	connection_close(&c);
 	server_stop(&s);
 }

@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "store/resolve.h"
+#include "store/connect.h"
 
 TEST(what_is_a_name)
 {

@@ -2,10 +2,9 @@
 #include "unit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "store/again.h"
+#include "store/retry.h"
 
 TEST(what_each_outcome_asks_for)
 {
@@ -68,19 +67,17 @@ struct script {
 	int doubtful;
 };
 
-static void play(void *context, size_t target, double connect_seconds, const char *sql,
-		 const char *const *values, int n, const struct deadline *deadline,
+static void play(void *context, size_t host, double connect_seconds,
+		 const struct statement *statement, const struct deadline *deadline,
 		 struct query_result *out)
 {
 	struct script *s = context;
 	const struct line *line = &s->lines[s->played < s->n ? s->played : s->n - 1];
 	struct deadline lasts = deadline_sub(deadline, line->lasts);
 
-	assert_string_equal(sql, "SELECT");
-	assert_null(values);
-	assert_int_equal(n, 0);
+	assert_string_equal(statement->sql, "SELECT");
 	assert_true(s->played < COUNT(s->hosts));
-	s->hosts[s->played] = target;
+	s->hosts[s->played] = host;
 	s->began[s->played] = monotonic_now();
 	s->had[s->played] = deadline_left(deadline);
 	s->could_connect[s->played] = connect_seconds;
@@ -90,35 +87,34 @@ static void play(void *context, size_t target, double connect_seconds, const cha
 	snprintf(out->text, sizeof(out->text), "attempt %zu", s->played);
 	snprintf(out->sqlstate, sizeof(out->sqlstate), "%s", line->sqlstate);
 	if (line->outcome == QUERY_OK || line->outcome == QUERY_UNCONFIRMED)
-		out->rows.cells = calloc(1, sizeof(char *)); /* leaks if nobody frees it */
+		out->rows.n = 1;
 }
 
 static void note_doubtful(void *context, const struct rows *rows)
 {
-	assert_non_null(rows->cells);
+	assert_int_equal(rows->n, 1);
 	((struct script *)context)->doubtful++;
 }
+
+static const struct statement select = { "SELECT", NULL, 0 };
 
 static enum query_outcome run_with(struct script *s, struct retry *a, const struct deadline *l,
 				   struct query_result *out)
 {
 	static struct log log = { .level = LOG_INFO, .err = -1, .file = -1 };
-	enum query_outcome outcome;
 
-	a->attempt = play;
+	a->query = play;
 	a->context = s;
 	a->log = &log;
-	retry_run(a, "SELECT", NULL, 0, l, note_doubtful, s, out);
-	outcome = out->outcome;
-	query_free(out);
-	return outcome;
+	retry_run(a, &select, l, note_doubtful, s, out);
+	return out->outcome;
 }
 
 /* Runs the lines on so many hosts within so many seconds. */
-static enum query_outcome run(struct script *s, const struct line *lines, size_t n, size_t targets,
+static enum query_outcome run(struct script *s, const struct line *lines, size_t n, size_t hosts,
 			      double seconds)
 {
-	struct retry a = { .targets = targets };
+	struct retry a = { .hosts = hosts };
 	struct deadline l = deadline_in(seconds);
 	struct query_result out;
 
@@ -173,7 +169,7 @@ TEST(the_next_statement_begins_with_the_host_that_worked)
 {
 	static const struct line lines[] = { { QUERY_NOT_SENT, "", 0 }, { QUERY_OK, "", 0 } };
 	struct script s = { .lines = lines, .n = 2 };
-	struct retry a = { .targets = 2 };
+	struct retry a = { .hosts = 2 };
 	struct deadline l = deadline_in(10);
 	struct query_result out;
 
@@ -259,7 +255,7 @@ TEST(the_last_words_are_a_reason)
 	static const struct line lines[] = { { QUERY_NOT_SENT, "57P03", 0 },
 					     { QUERY_NOT_SENT, "", 10 } };
 	struct script s = { .lines = lines, .n = COUNT(lines) };
-	struct retry a = { .targets = 1 };
+	struct retry a = { .hosts = 1 };
 	struct deadline l = deadline_in(0.3);
 	struct query_result out;
 
@@ -286,7 +282,7 @@ TEST(nobody_waits_any_more)
 {
 	static const struct line lines[] = { { QUERY_NOT_SENT, "", 0 } };
 	struct script s = { .lines = lines, .n = 1 };
-	struct retry a = { .targets = 1 };
+	struct retry a = { .hosts = 1 };
 	struct deadline l = deadline_in(10);
 	struct query_result out;
 	int ends[2];
@@ -328,7 +324,7 @@ TEST(a_connect_timeout_is_kept)
 {
 	static const struct line once[] = { { QUERY_OK, "", 0 } };
 	struct script s = { .lines = once, .n = 1 };
-	struct retry a = { .targets = 1, .connect_timeout = 3 };
+	struct retry a = { .hosts = 1, .connect_timeout = 3 };
 	struct deadline l = deadline_in(30);
 	struct query_result out;
 

@@ -1,20 +1,24 @@
 /* What the store makes of a server's answers. Needs nothing: the server is a script. */
 #include "fake_server.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
-#include "store/store.h"
+#include "store/database.h"
 
 /* Opening a store clears the environment, but not how cmocka shall report. */
-static int open_store(const struct param *params, size_t n, struct log *log, struct store *out,
-		      struct err *e)
+static int open_store(const char *ipam, struct log *log, struct store *out, struct err *e)
 {
 	const char *said = getenv("CMOCKA_MESSAGE_OUTPUT");
 	char output[32];
 	int rc;
 
 	snprintf(output, sizeof(output), "%s", said ? said : "");
-	rc = store_open(params, n, log, out, e);
+	rc = store_open(json_of(J(ipam)), log, out, e);
 	if (output[0])
 		setenv("CMOCKA_MESSAGE_OUTPUT", output, 1);
 	return rc;
@@ -31,12 +35,12 @@ struct opened {
 /* Opens a store on a server with one script for each connection. shut when done. */
 static void open_scripts(struct opened *o, const char *const *scripts, size_t n)
 {
-	struct param params[] = { { "host", "127.0.0.1" }, { "port", o->server.port } };
-
 	*o = (struct opened){ .log = { .level = LOG_INFO, .err = -1, .file = -1 },
 			      .deadline = deadline_in(10) };
 	server_start(&o->server, scripts, n);
-	assert_int_equal(open_store(params, 2, &o->log, &o->store, &o->e), 0);
+	assert_int_equal(open_store(mem_printf("{'host':'127.0.0.1','port':'%s'}", o->server.port),
+				    &o->log, &o->store, &o->e),
+			 0);
 }
 
 static void shut(struct opened *o)
@@ -67,7 +71,17 @@ static struct reservation claim_of(struct ip ips[2])
 				     .n_ips = 2 };
 }
 
-static int insert(struct opened *o, struct strbuf *inserted)
+/* "1@5,2@5" */
+static const char *joined(const struct row_ids *ids)
+{
+	struct strbuf all = { 0 };
+
+	for (size_t i = 0; i < ids->n; i++)
+		strbuf_join(&all, ",", ids->list[i]);
+	return strbuf_str(&all);
+}
+
+static int insert(struct opened *o, struct row_ids *inserted)
 {
 	struct ip ips[2];
 	struct reservation c = claim_of(ips);
@@ -75,20 +89,22 @@ static int insert(struct opened *o, struct strbuf *inserted)
 	return o->store.insert(o->store.context, &c, &o->deadline, inserted, &o->e);
 }
 
-static int take(struct opened *o, struct strbuf *inserted, struct released_rows *gone)
+static int take_over(struct opened *o, struct row_ids *inserted, struct released_rows *gone)
 {
+	const struct row_ids stale = { (const char *[]){ "7", "8" }, 2 };
 	struct ip ips[2];
 	struct reservation c = claim_of(ips);
 
-	return o->store.take(o->store.context, &c, "7,8", &o->deadline, inserted, gone, &o->e);
+	return o->store.take_over(o->store.context, &c, &stale, &o->deadline, inserted, gone,
+				  &o->e);
 }
 
-static int look(struct opened *o, struct allocations *out)
+static int find(struct opened *o, struct allocations *out)
 {
 	struct ip ips[2];
 	struct reservation c = claim_of(ips);
 
-	return o->store.look(o->store.context, &c, &o->deadline, out, &o->e);
+	return o->store.find(o->store.context, &c, &o->deadline, out, &o->e);
 }
 
 static int del(struct opened *o, struct released_rows *out)
@@ -113,34 +129,34 @@ struct inserting {
 TEST(inserting)
 {
 	static const struct inserting t[] = {
-		{ ANSWER("columns:2 row:1@5,notice row:2@5,notice"), STORE_DONE, "1@5,2@5", "",
-		  "" },
-		{ ANSWER("columns:2 row:1@5,warning row:2@5,warning"), STORE_DONE, "1@5,2@5", "",
-		  "" },
+		{ ANSWER("columns:row_version,warnings row:1@5,notice row:2@5,notice"), STORE_DONE,
+		  "1@5,2@5", "", "" },
+		{ ANSWER("columns:row_version,warnings row:1@5,warning row:2@5,warning"),
+		  STORE_DONE, "1@5,2@5", "", "" },
 		{ "hello query error:23505 idle", STORE_CONFLICT, "", "", "" },
-		{ ANSWER("columns:2 row:1@5,error row:2@5,error"), STORE_FAILED, "1@5,2@5", HIDES,
-		  HIDES_DETAILS },
-		{ ANSWER("columns:2 row:1@5,panic row:2@5,panic"), STORE_FAILED, "1@5,2@5", HIDES,
-		  HIDES_DETAILS },
+		{ ANSWER("columns:row_version,warnings row:1@5,error row:2@5,error"), STORE_FAILED,
+		  "1@5,2@5", HIDES, HIDES_DETAILS },
+		{ ANSWER("columns:row_version,warnings row:1@5,panic row:2@5,panic"), STORE_FAILED,
+		  "1@5,2@5", HIDES, HIDES_DETAILS },
 		/* fewer rows than were asked for, or none at all */
-		{ ANSWER("columns:2 row:1@5,notice"), STORE_FAILED, "1@5",
+		{ ANSWER("columns:row_version,warnings row:1@5,notice"), STORE_FAILED, "1@5",
 		  "the database recorded 1 of 2 addresses", TRIGGER },
-		{ ANSWER("columns:2"), STORE_FAILED, "", "the database recorded 0 of 2 addresses",
-		  TRIGGER },
+		{ ANSWER("columns:row_version,warnings"), STORE_FAILED, "",
+		  "the database recorded 0 of 2 addresses", TRIGGER },
 		{ ANSWER("parsed"), STORE_FAILED, "", "the database recorded 0 of 2 addresses",
 		  TRIGGER },
-		{ ANSWER("columns:1 row:~ row:~"), STORE_DONE, "", "", "" },
+		{ ANSWER("columns:row_version row:~ row:~"), STORE_FAILED, "",
+		  "the database recorded 0 of 2 addresses", TRIGGER },
 	};
 
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct opened o;
-		struct strbuf inserted = { 0 };
+		struct row_ids inserted = { 0 };
 
 		open_scripts(&o, &t[i].script, 1);
 		assert_int_equal(insert(&o, &inserted), t[i].rc);
-		assert_string_equal(strbuf_str(&inserted), t[i].inserted);
+		assert_string_equal(joined(&inserted), t[i].inserted);
 		assert_err(&o.e, t[i].rc < 0 ? CNI_TRY_AGAIN_LATER : 0, t[i].msg, t[i].details);
-		strbuf_free(&inserted);
 		shut(&o);
 	}
 }
@@ -148,25 +164,28 @@ TEST(inserting)
 TEST(taking)
 {
 	static const struct inserting t[] = {
-		{ ANSWER("columns:6 row:gone,10.0.0.5,pod-b,eth0,old,notice "
-			 "row:new,1@5,~,~,~,notice row:new,2@5,~,~,~,notice"),
+		{ ANSWER("columns:kind,ip,pod_id,interface,boot_id,row_version,warnings "
+			 "row:gone,10.0.0.5,pod-b,eth0,old,~,notice "
+			 "row:new,~,~,~,~,1@5,notice row:new,~,~,~,~,2@5,notice"),
 		  STORE_DONE, "1@5,2@5", "", "" },
 		{ "hello query error:23505 idle", STORE_CONFLICT, "", "", "" },
-		{ ANSWER("columns:6 row:gone,10.0.0.5,pod-b,eth0,old,notice "
-			 "row:new,1@5,~,~,~,notice"),
+		{ ANSWER("columns:kind,ip,pod_id,interface,boot_id,row_version,warnings "
+			 "row:gone,10.0.0.5,pod-b,eth0,old,~,notice "
+			 "row:new,~,~,~,~,1@5,notice"),
 		  STORE_FAILED, "1@5", "the database recorded 1 of 2 addresses", TRIGGER },
-		{ ANSWER("columns:6 row:new,1@5,~,~,~,fatal row:new,2@5,~,~,~,fatal"), STORE_FAILED,
-		  "1@5,2@5", HIDES, HIDES_DETAILS },
+		{ ANSWER("columns:kind,ip,pod_id,interface,boot_id,row_version,warnings "
+			 "row:new,~,~,~,~,1@5,fatal row:new,~,~,~,~,2@5,fatal"),
+		  STORE_FAILED, "1@5,2@5", HIDES, HIDES_DETAILS },
 	};
 
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct opened o;
-		struct strbuf inserted = { 0 };
+		struct row_ids inserted = { 0 };
 		struct released_rows gone = { 0 };
 
 		open_scripts(&o, &t[i].script, 1);
-		assert_int_equal(take(&o, &inserted, &gone), t[i].rc);
-		assert_string_equal(strbuf_str(&inserted), t[i].inserted);
+		assert_int_equal(take_over(&o, &inserted, &gone), t[i].rc);
+		assert_string_equal(joined(&inserted), t[i].inserted);
 		assert_err(&o.e, t[i].rc < 0 ? CNI_TRY_AGAIN_LATER : 0, t[i].msg, t[i].details);
 		assert_int_equal(gone.n, i == 0);
 		if (i == 0) {
@@ -175,8 +194,6 @@ TEST(taking)
 			assert_string_equal(gone.rows[0].interface, "eth0");
 			assert_string_equal(gone.rows[0].boot_id, "old");
 		}
-		released_rows_free(&gone);
-		strbuf_free(&inserted);
 		shut(&o);
 	}
 }
@@ -185,48 +202,53 @@ TEST(taking)
 TEST(doubtful_rows_are_kept_in_mind)
 {
 	static const char *const scripts[] = {
-		"hello query warning:01000 columns:2 row:1@5,notice row:2@5,notice done idle",
+		"hello query warning:01000 columns:row_version,warnings row:1@5,notice "
+		"row:2@5,notice done idle",
 		"hello query error:23505 idle"
 	};
 	struct opened o;
-	struct strbuf inserted = { 0 };
+	struct row_ids inserted = { 0 };
 
 	open_scripts(&o, scripts, 2);
 	assert_int_equal(insert(&o, &inserted), STORE_CONFLICT);
-	assert_string_equal(strbuf_str(&inserted), "1@5,2@5");
-	strbuf_free(&inserted);
+	assert_string_equal(joined(&inserted), "1@5,2@5");
 	shut(&o);
 }
 
 TEST(a_doubtful_takeover_is_too)
 {
 	static const char *const scripts[] = {
-		"hello query warning:01000 columns:6 row:gone,10.0.0.5,pod-b,eth0,old,notice "
-		"row:new,1@5,~,~,~,notice row:new,2@5,~,~,~,notice done idle",
+		"hello query warning:01000 "
+		"columns:kind,ip,pod_id,interface,boot_id,row_version,warnings "
+		"row:gone,10.0.0.5,pod-b,eth0,old,~,notice "
+		"row:new,~,~,~,~,1@5,notice row:new,~,~,~,~,2@5,notice done idle",
 		"hello query error:23505 idle"
 	};
 	struct opened o;
-	struct strbuf inserted = { 0 };
+	struct row_ids inserted = { 0 };
 	struct released_rows gone = { 0 };
 
 	open_scripts(&o, scripts, 2);
-	assert_int_equal(take(&o, &inserted, &gone), STORE_CONFLICT);
-	assert_string_equal(strbuf_str(&inserted), "1@5,2@5");
-	strbuf_free(&inserted);
+	assert_int_equal(take_over(&o, &inserted, &gone), STORE_CONFLICT);
+	assert_string_equal(joined(&inserted), "1@5,2@5");
 	shut(&o);
 }
+
+#define FOUND                                                                                      \
+	"id,ip,prefix,pod_id,interface,node,since,pod_namespace,pod_name,same_node,this_boot,"     \
+	"previous_boot,own"
 
 TEST(looking)
 {
 	static const char *const script[] = { ANSWER(
-		"columns:13 row:7,10.0.0.5,24,pod-b,eth0,node-2,yesterday,ns,web,t,f,t,f "
+		"columns:" FOUND " row:7,10.0.0.5,24,pod-b,eth0,node-2,yesterday,ns,web,t,f,t,f "
 		"row:8,fd00::5,64,pod-a,eth1,node-1,today,~,~,f,t,f,t") };
 	struct opened o;
 	struct allocations h;
 	char ip[IP_TEXT];
 
 	open_scripts(&o, script, 1);
-	assert_int_equal(look(&o, &h), STORE_DONE);
+	assert_int_equal(find(&o, &h), STORE_DONE);
 	assert_int_equal(h.n, 2);
 	assert_string_equal(h.rows[0].id, "7");
 	assert_string_equal(ip_text(&h.rows[0].ip, true, ip), "10.0.0.5/24");
@@ -242,24 +264,23 @@ TEST(looking)
 	assert_null(h.rows[1].pod_namespace);
 	assert_true(!h.rows[1].same_node && h.rows[1].this_boot && !h.rows[1].previous_boot &&
 		    h.rows[1].own);
-	allocations_free(&h);
 	shut(&o);
 }
 
 TEST(rows_that_no_schema_of_ours_has)
 {
 	static const char *const rows[] = {
-		ANSWER("columns:13 row:7,x,24,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:13 row:7,10.0.0.5,33,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:13 row:7,10.0.0.5,-1,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:13 row:7,10.0.0.5,x,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:13 row:7,10.0.0.5/24,24,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:13 row:7,~,24,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:13 row:7,10.0.0.5,~,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:13 row:~,10.0.0.5,24,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:13 row:7,10.0.0.5,24,~,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:13 row:7,10.0.0.5,24,p,i,n,~,~,~,t,f,t,f"),
-		ANSWER("columns:2 row:7,10.0.0.5"),
+		ANSWER("columns:" FOUND " row:7,x,24,p,i,n,s,~,~,t,f,t,f"),
+		ANSWER("columns:" FOUND " row:7,10.0.0.5,33,p,i,n,s,~,~,t,f,t,f"),
+		ANSWER("columns:" FOUND " row:7,10.0.0.5,-1,p,i,n,s,~,~,t,f,t,f"),
+		ANSWER("columns:" FOUND " row:7,10.0.0.5,x,p,i,n,s,~,~,t,f,t,f"),
+		ANSWER("columns:" FOUND " row:7,10.0.0.5/24,24,p,i,n,s,~,~,t,f,t,f"),
+		ANSWER("columns:" FOUND " row:7,~,24,p,i,n,s,~,~,t,f,t,f"),
+		ANSWER("columns:" FOUND " row:7,10.0.0.5,~,p,i,n,s,~,~,t,f,t,f"),
+		ANSWER("columns:" FOUND " row:~,10.0.0.5,24,p,i,n,s,~,~,t,f,t,f"),
+		ANSWER("columns:" FOUND " row:7,10.0.0.5,24,~,i,n,s,~,~,t,f,t,f"),
+		ANSWER("columns:" FOUND " row:7,10.0.0.5,24,p,i,n,~,~,~,t,f,t,f"),
+		ANSWER("columns:id,ip row:7,10.0.0.5"),
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -267,40 +288,40 @@ TEST(rows_that_no_schema_of_ours_has)
 		struct allocations h = { 0 };
 
 		open_scripts(&o, &rows[i], 1);
-		assert_int_equal(look(&o, &h), STORE_FAILED);
-		assert_err(&o.e, CNI_TRY_AGAIN_LATER, "the database answered what is no allocation",
-			   "");
-		assert_null(h.rows);
+		assert_int_equal(find(&o, &h), STORE_FAILED);
+		assert_err(&o.e, CNI_TRY_AGAIN_LATER,
+			   "the database returned a row that is not a valid allocation", "");
+		assert_int_equal(h.n, 0);
 		shut(&o);
 	}
 }
 
-static int confirm(struct opened *o, struct strbuf *inserted, size_t *confirmed)
+static int confirm(struct opened *o, struct row_ids *inserted, size_t *confirmed)
 {
 	struct ip ips[2];
 	struct reservation c = claim_of(ips);
 
-	return o->store.confirm(o->store.context, &c, "1,2", &o->deadline, inserted, confirmed,
+	const struct row_ids held = { (const char *[]){ "1", "2" }, 2 };
+
+	return o->store.confirm(o->store.context, &c, &held, &o->deadline, inserted, confirmed,
 				&o->e);
 }
 
 TEST(confirming)
 {
-	static const char *const script[] = { ANSWER("columns:2 row:1@9,notice row:2@9,notice") };
-	static const char *const before[] = { "", "1@5,2@5" };
+	static const char *const script[] = { ANSWER(
+		"columns:row_version,warnings row:1@9,notice row:2@9,notice") };
 	static const char *const after[] = { "", "1@9,2@9" };
 
-	for (size_t i = 0; i < COUNT(before); i++) {
+	for (size_t i = 0; i < COUNT(after); i++) {
 		struct opened o;
-		struct strbuf inserted = { 0 };
+		struct row_ids inserted = { (const char *[]){ "1@5", "2@5" }, i ? 2 : 0 };
 		size_t confirmed = 0;
 
-		strbuf_addf(&inserted, "%s", before[i]);
 		open_scripts(&o, script, 1);
 		assert_int_equal(confirm(&o, &inserted, &confirmed), STORE_DONE);
 		assert_int_equal(confirmed, 2);
-		assert_string_equal(strbuf_str(&inserted), after[i]);
-		strbuf_free(&inserted);
+		assert_string_equal(joined(&inserted), after[i]);
 		shut(&o);
 	}
 }
@@ -310,40 +331,42 @@ TEST(confirming)
 TEST(confirming_in_doubt)
 {
 	static const char *const scripts[] = {
-		"hello query warning:01000 columns:2 row:1@9,notice row:2@9,notice done idle",
+		"hello query warning:01000 columns:row_version,warnings row:1@9,notice "
+		"row:2@9,notice done idle",
 		"hello query error:42501 idle"
 	};
 	struct opened o;
-	struct strbuf inserted = { 0 };
+	struct row_ids inserted = { (const char *[]){ "1@5", "2@5" }, 2 };
 	size_t confirmed = 0;
 
-	strbuf_addf(&inserted, "1@5,2@5");
 	open_scripts(&o, scripts, 2);
 	assert_int_equal(confirm(&o, &inserted, &confirmed), STORE_FAILED);
-	assert_string_equal(strbuf_str(&inserted), "1@9,2@9");
-	strbuf_free(&inserted);
+	assert_string_equal(joined(&inserted), "1@9,2@9");
 	shut(&o);
 }
 
 TEST(confirming_where_warnings_are_hidden)
 {
-	static const char *const script[] = { ANSWER("columns:2 row:1@9,error row:2@9,error") };
+	static const char *const script[] = { ANSWER(
+		"columns:row_version,warnings row:1@9,error row:2@9,error") };
 	struct opened o;
-	struct strbuf inserted = { 0 };
+	struct row_ids inserted = { 0 };
 	size_t confirmed = 0;
 
 	open_scripts(&o, script, 1);
 	assert_int_equal(confirm(&o, &inserted, &confirmed), STORE_FAILED);
 	assert_err(&o.e, CNI_TRY_AGAIN_LATER, HIDES, HIDES_DETAILS);
-	strbuf_free(&inserted);
 	shut(&o);
 }
 
 TEST(releasing)
 {
-	static const char *const scripts[] = { "hello query columns:2 row:10.0.0.5,error "
-					       "row:~,error done idle query parsed done idle" };
+	static const char *const scripts[] = {
+		"hello query columns:kind,ip,warnings row:gone,10.0.0.5,error "
+		"row:gone,~,error done idle query parsed done idle"
+	};
 	const struct attachment a = { "net", &node, "pod-a", "eth0" };
+	const struct row_ids inserted = { (const char *[]){ "1@5" }, 1 };
 	struct opened o;
 	struct released_rows gone;
 
@@ -354,8 +377,7 @@ TEST(releasing)
 	assert_null(gone.rows[0].pod);
 	assert_string_equal(gone.rows[1].ip, ""); /* what no schema of ours has */
 	assert_true(gone.hides_warnings);
-	released_rows_free(&gone);
-	assert_int_equal(o.store.release(o.store.context, &a, "1@5", &o.deadline, &o.e),
+	assert_int_equal(o.store.release(o.store.context, &a, &inserted, &o.deadline, &o.e),
 			 STORE_DONE);
 	shut(&o);
 }
@@ -363,8 +385,9 @@ TEST(releasing)
 TEST(collecting)
 {
 	static const char *const scripts[] = { ANSWER(
-		"columns:5 row:gone,pod-b,eth0,10.0.0.5,notice row:twin,pod-t,eth1,3,notice "
-		"row:gone,pod-c,eth0,fd00::5,notice") };
+		"columns:kind,pod_id,interface,ip,count,warnings "
+		"row:gone,pod-b,eth0,10.0.0.5,~,notice row:duplicate,pod-t,eth1,~,3,notice "
+		"row:gone,pod-c,eth0,fd00::5,~,notice") };
 	const struct gc_request g = { "net", &node, 0, "[]" };
 	struct opened o;
 	struct released_rows gone;
@@ -378,7 +401,6 @@ TEST(collecting)
 	assert_string_equal(gone.duplicate_node_pod, "pod-t");
 	assert_string_equal(gone.duplicate_node_interface, "eth1");
 	assert_false(gone.hides_warnings);
-	released_rows_free(&gone);
 	shut(&o);
 }
 
@@ -388,12 +410,20 @@ TEST(the_servers_state)
 		const char *script;
 		struct store_status is;
 	} t[] = {
-		{ ANSWER("columns:5 row:f,1,1,t,notice"), { false, true, false, 1, 1 } },
-		{ ANSWER("columns:5 row:t,7,2,f,error"), { true, false, true, 7, 2 } },
-		{ ANSWER("columns:5 row:f,~,~,t,notice"), { false, true, false, -1, -1 } },
-		{ ANSWER("columns:5 row:f,-5,99999999999999999999,t,notice"),
+		{ ANSWER("columns:read_only,version,works_with,may_write,warnings "
+			 "row:f,1,1,t,notice"),
+		  { false, true, false, 1, 1 } },
+		{ ANSWER("columns:read_only,version,works_with,may_write,warnings "
+			 "row:t,7,2,f,error"),
+		  { true, false, true, 7, 2 } },
+		{ ANSWER("columns:read_only,version,works_with,may_write,warnings "
+			 "row:f,~,~,t,notice"),
 		  { false, true, false, -1, -1 } },
-		{ ANSWER("columns:5"), { false, false, false, -1, -1 } },
+		{ ANSWER("columns:read_only,version,works_with,may_write,warnings "
+			 "row:f,-5,99999999999999999999,t,notice"),
+		  { false, true, false, -1, -1 } },
+		{ ANSWER("columns:read_only,version,works_with,may_write,warnings"),
+		  { false, false, false, -1, -1 } },
 		{ ANSWER("parsed"), { false, false, false, -1, -1 } },
 	};
 
@@ -442,7 +472,7 @@ TEST(what_went_wrong)
 		open_scripts(&o, &t[i].script, 1);
 		assert_int_equal(del(&o, &gone), STORE_FAILED);
 		assert_err(&o.e, CNI_TRY_AGAIN_LATER, t[i].msg, t[i].details);
-		assert_null(gone.rows);
+		assert_int_equal(gone.n, 0);
 		shut(&o);
 	}
 }
@@ -456,11 +486,11 @@ TEST(no_unique_violation_but_of_an_insert)
 	struct released_rows gone = { 0 };
 	struct allocations h = { 0 };
 	struct store_status s;
-	struct strbuf inserted = { 0 };
+	struct row_ids inserted = { 0 };
 	size_t n;
 
 	open_scripts(&o, script, 1);
-	assert_int_equal(look(&o, &h), STORE_FAILED);
+	assert_int_equal(find(&o, &h), STORE_FAILED);
 	shut(&o);
 	open_scripts(&o, script, 1);
 	assert_int_equal(confirm(&o, &inserted, &n), STORE_FAILED);
@@ -472,7 +502,7 @@ TEST(no_unique_violation_but_of_an_insert)
 	assert_int_equal(o.store.status(o.store.context, &o.deadline, &s, &o.e), STORE_FAILED);
 	shut(&o);
 	open_scripts(&o, script, 1);
-	assert_int_equal(o.store.release(o.store.context, &a, "1@5", &o.deadline, &o.e),
+	assert_int_equal(o.store.release(o.store.context, &a, &inserted, &o.deadline, &o.e),
 			 STORE_FAILED);
 	assert_int_equal(o.e.code, CNI_TRY_AGAIN_LATER);
 	shut(&o);
@@ -486,7 +516,7 @@ TEST(no_way_to_the_server)
 		{ "fatal:28P01 close", "the database refuses the connection: " },
 		{ "close", "database unreachable: " },
 		{ "hello query close", "the database has not confirmed, the outcome is unknown: " },
-		{ "hello query warning:01000 columns:2 row:1@5,notice done idle",
+		{ "hello query warning:01000 columns:row_version,warnings row:1@5,notice done idle",
 		  "the database has not confirmed, the outcome is unknown: " },
 	};
 
@@ -523,14 +553,13 @@ TEST(nobody_waits)
 
 TEST(parameters_that_libpq_does_not_accept)
 {
-	const struct param params[] = { { "host", "127.0.0.1" }, { "sslmode", "maybe" } };
 	struct log log = { .level = LOG_INFO, .err = -1, .file = -1 };
 	struct deadline l = deadline_in(10);
 	struct store s;
 	struct store_status status;
 	struct err e = { 0 };
 
-	assert_int_equal(open_store(params, 2, &log, &s, &e), 0);
+	assert_int_equal(open_store("{'host':'127.0.0.1','sslmode':'maybe'}", &log, &s, &e), 0);
 	assert_int_equal(s.status(s.context, &l, &status, &e), STORE_FAILED);
 	assert_err(&e, CNI_INVALID_NETWORK_CONFIG,
 		   "invalid database parameters in ipam: invalid sslmode value: \"maybe\"", "");
@@ -539,12 +568,11 @@ TEST(parameters_that_libpq_does_not_accept)
 
 TEST(parameters_that_do_not_fit_together)
 {
-	const struct param params[] = { { "host", "a,b" }, { "port", "1,2,3" } };
 	struct log log = { .level = LOG_INFO, .err = -1, .file = -1 };
 	struct store s;
 	struct err e = { 0 };
 
-	assert_int_equal(open_store(params, 2, &log, &s, &e), -1);
+	assert_int_equal(open_store("{'host':'a,b','port':'1,2,3'}", &log, &s, &e), -1);
 	assert_int_equal(e.code, CNI_INVALID_NETWORK_CONFIG);
 }
 
@@ -558,10 +586,107 @@ TEST(the_callers_environment_is_forgotten)
 	setenv("PGPASSWORD", "x", 1);
 	setenv("HOME", "/root", 1);
 	setenv("TZ", "UTC", 1);
-	assert_int_equal(open_store(NULL, 0, &log, &s, &e), 0);
+	assert_int_equal(open_store("{}", &log, &s, &e), 0);
 	assert_null(getenv("PGHOST"));
 	assert_null(getenv("PGPASSWORD"));
 	assert_string_equal(getenv("HOME"), "/nonexistent");
 	assert_string_equal(getenv("TZ"), "UTC");
 	s.close(s.context);
+}
+
+/* ---- the statements, as far as no server is needed ---- */
+
+static const char *sql(const char *name)
+{
+	for (const struct sql *s = sql_add; s->name; s++)
+		if (strcmp(s->name, name) == 0)
+			return s->text;
+	for (const struct sql *s = sql_free; s->name; s++)
+		if (strcmp(s->name, name) == 0)
+			return s->text;
+	fail_msg("no statement %s", name);
+	return NULL;
+}
+
+/* The table is never named without its schema, whatever the search_path is. */
+TEST(tables_are_qualified)
+{
+	static const char *const names[] = { "INSERT",  "INSERT_ONE", "FIND",
+					     "CONFIRM", "TAKE_OVER",  "RELEASE",
+					     "DEL",     "GC",         "STATUS" };
+	static const char *const before[] = { "FROM ips", "INTO ips", "UPDATE ips", "JOIN ips" };
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		assert_non_null(strstr(sql(names[i]), "public.ips"));
+		for (size_t b = 0; b < COUNT(before); b++)
+			assert_null(strstr(sql(names[i]), before[b]));
+	}
+}
+
+/* Each statement that decides refuses to work on a schema that this build does not know. */
+TEST(the_schema_is_asked_along)
+{
+	static const char *const deciding[] = { "INSERT",    "INSERT_ONE", "FIND", "CONFIRM",
+						"TAKE_OVER", "DEL",        "GC" };
+
+	for (size_t i = 0; i < COUNT(deciding); i++)
+		assert_non_null(strstr(sql(deciding[i]), GUARD));
+}
+
+/* The highest $n. */
+static int highest(const char *text)
+{
+	int most = 0;
+
+	for (const char *p = strchr(text, '$'); p; p = strchr(p + 1, '$')) {
+		int n = (int)strtol(p + 1, NULL, 10);
+
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
+static void count_parameters(void *context, size_t host, double connect_seconds,
+			     const struct statement *s, const struct deadline *deadline,
+			     struct query_result *out)
+{
+	(void)host;
+	(void)connect_seconds;
+	(void)deadline;
+	assert_int_equal(s->n, highest(s->sql));
+	*out = (struct query_result){ .outcome = QUERY_REJECTED };
+	++*(int *)context;
+}
+
+TEST(each_statement_gets_all_of_its_parameters)
+{
+	static const char *const script[] = { "" };
+	const struct row_ids ids = { (const char *[]){ "1" }, 1 };
+	const struct attachment a = { "net", &node, "pod-a", "eth0" };
+	const struct gc_request g = { "net", &node, 0, "[]" };
+	struct ip ips[2];
+	struct reservation c = claim_of(ips);
+	struct opened o;
+	struct row_ids inserted = { 0 };
+	struct released_rows gone = { 0 };
+	struct allocations found;
+	struct store_status status;
+	size_t confirmed;
+	int statements = 0;
+
+	open_scripts(&o, script, 1);
+	((struct database *)o.store.context)->retry.query = count_parameters;
+	((struct database *)o.store.context)->retry.context = &statements;
+	insert(&o, &inserted);
+	c.n_ips = 1;
+	o.store.insert(o.store.context, &c, &o.deadline, &inserted, &o.e);
+	find(&o, &found);
+	confirm(&o, &inserted, &confirmed);
+	take_over(&o, &inserted, &gone);
+	o.store.release(o.store.context, &a, &ids, &o.deadline, &o.e);
+	del(&o, &gone);
+	o.store.gc(o.store.context, &g, &o.deadline, &gone, &o.e);
+	o.store.status(o.store.context, &o.deadline, &status, &o.e);
+	assert_int_equal(statements, 9);
+	shut(&o);
 }

@@ -1,0 +1,111 @@
+/* What the statements of the store have in common: pieces of SQL, and how one is run. Only
+ * src/store/store*.c includes this. */
+#ifndef STORE_DATABASE_H
+#define STORE_DATABASE_H
+
+#include "store/retry.h"
+#include "store/store.h"
+
+struct database {
+	struct db_hosts hosts;
+	struct connection connection;
+	struct retry retry;
+};
+
+/* ---- pieces of SQL ---- */
+
+/*
+ * The first condition of each statement that decides. A schema that does not work with this build
+ * makes it a division by zero, before anything else happens: SQLSTATE 22012, which nothing else of
+ * ours can raise. `version` is what the schema has, `works_with` the oldest build that it allows.
+ */
+#define GUARD                                                                                      \
+	"1 / (EXISTS (SELECT FROM public.ips_schema WHERE version >= " NUMBER(                     \
+		STORE_SCHEMA) ")"                                                                  \
+			      " AND NOT EXISTS (SELECT FROM public.ips_schema WHERE works_with "   \
+			      "> " NUMBER(STORE_SCHEMA) "))::pg_catalog.int4 = 1 "
+#define GUARD_SQLSTATE "22012"
+#define NUMBER(macro) TEXT_OF(macro)
+#define TEXT_OF(x) #x
+
+/*
+ * A server that hides warnings makes a commit that was not replicated look like a good one. So each
+ * statement that writes also says this, in its column `warnings`.
+ */
+#define WARNINGS "pg_catalog.current_setting('client_min_messages') AS warnings"
+
+/* So many seconds ago, by the server's clock. */
+#define AGO(seconds)                                                                               \
+	"pg_catalog.now() - pg_catalog.make_interval(secs => " seconds "::pg_catalog.float8)"
+
+/* A row that an earlier boot of its node has left: of another boot id, and older than this boot.
+ * (Younger, it is of another host that has the node's name.) */
+#define EARLIER(boot_id, uptime) "boot_id <> " boot_id " AND created_on < " AGO(uptime)
+
+/* ---- running a statement ---- */
+
+/*
+ * Runs it until that is final. STORE_DONE with what it answered in *rows, or STORE_FAILED with the
+ * error. `note` (or NULL) gets all rows that the server said to have written, those of tries that
+ * were not confirmed too.
+ */
+int database_run(struct database *db, const struct statement *s, const struct deadline *d,
+		 rows_fn *note, void *context, struct rows *rows, struct err *e);
+
+/*
+ * The same for what records `n` addresses: their row_version is added to *inserted.
+ * STORE_CONFLICT where somebody holds one of them, or the attachment something else; STORE_FAILED
+ * where the server has recorded fewer, or hides warnings.
+ */
+int database_record(struct database *db, const struct statement *s, const struct deadline *d,
+		    size_t n, struct row_ids *inserted, struct rows *rows, struct err *e);
+
+/* Does the server hide warnings? */
+bool hides_warnings(const struct rows *r);
+
+/* STORE_FAILED where it does. */
+int refuse_hidden_warnings(const struct rows *r, struct err *e);
+
+/* Is that cell true? */
+bool cell_is_true(const struct rows *r, size_t row, const char *column);
+
+/* Adds the row_version of each row that has one. */
+void note_inserted(void *inserted, const struct rows *r);
+
+/* Statements that answer with rows of several kinds say which in the column `kind`. */
+bool row_is(const struct rows *r, size_t row, const char *kind);
+
+/* Adds the addresses in the rows of the kind "gone" to a struct released_rows. */
+void note_released(void *released, const struct rows *r);
+
+/* Lists as PostgreSQL reads arrays, and a number of seconds. */
+const char *ip_array(const struct reservation *c, bool with_prefix);
+const char *id_array(const struct row_ids *ids);
+const char *seconds(double s);
+
+/* The statements' functions: see struct store. */
+int database_insert(void *db, const struct reservation *, const struct deadline *,
+		    struct row_ids *inserted, struct err *);
+int database_find(void *db, const struct reservation *, const struct deadline *,
+		  struct allocations *out, struct err *);
+int database_confirm(void *db, const struct reservation *, const struct row_ids *held,
+		     const struct deadline *, struct row_ids *inserted, size_t *confirmed,
+		     struct err *);
+int database_take_over(void *db, const struct reservation *, const struct row_ids *stale,
+		       const struct deadline *, struct row_ids *inserted, struct released_rows *,
+		       struct err *);
+int database_release(void *db, const struct attachment *, const struct row_ids *inserted,
+		     const struct deadline *, struct err *);
+int database_del(void *db, const struct attachment *, const struct deadline *,
+		 struct released_rows *, struct err *);
+int database_gc(void *db, const struct gc_request *, const struct deadline *,
+		struct released_rows *, struct err *);
+int database_status(void *db, const struct deadline *, struct store_status *, struct err *);
+
+/* Their texts, for tests that prepare each one: name and SQL; ends with NULL. */
+struct sql {
+	const char *name, *text;
+};
+extern const struct sql sql_add[], sql_free[];
+
+#endif

@@ -1,0 +1,41 @@
+/* Statements are tried again here: which failures may pass, at which host, how soon. */
+#ifndef STORE_RETRY_H
+#define STORE_RETRY_H
+
+#include "base/log.h"
+#include "store/query.h"
+
+enum retry_decision {
+	RETRY_NO,        /* final: done, or nothing that time could change */
+	RETRY_SAME_HOST, /* the same host may do it in a moment */
+	RETRY_NEXT_HOST  /* the next host of the list, the same one where there is no other */
+};
+
+/* What a query's outcome and SQLSTATE ask for. It never looks at texts. */
+enum retry_decision retry_decision(enum query_outcome outcome, const char *sqlstate);
+
+/* query_run, or a script in a test. */
+typedef void query_fn(void *context, size_t host, double connect_seconds, const struct statement *s,
+		      const struct deadline *deadline, struct query_result *out);
+
+/* Told of rows that a statement has recorded or released, or may have. */
+typedef void rows_fn(void *context, const struct rows *rows);
+
+struct retry {
+	query_fn *query;
+	void *context;
+	size_t hosts;           /* how many there are */
+	size_t next;            /* where to begin: the last one that worked */
+	double connect_timeout; /* seconds that one connection may take; 0: no such limit */
+	struct log *log;
+};
+
+/*
+ * Tries until it is final or the deadline has passed, with pauses of 50 to 500 ms, jittered, once
+ * every host was tried. *out is what came of the last try. `doubtful` (or NULL) gets the rows of
+ * each try that said success which does not count: what it recorded may have to be released.
+ */
+void retry_run(struct retry *r, const struct statement *s, const struct deadline *deadline,
+	       rows_fn *doubtful, void *doubtful_context, struct query_result *out);
+
+#endif
