@@ -43,7 +43,7 @@ void result_add_ip(struct result *r, const struct address *ip);
 /*
  * The call's prevResult, in the version that it names (else the configuration's): what the plugins
  * before this one in the list have answered. 1: there is one; 0: there is none; -1:
- * CNI_INVALID_NETWORK_CONFIG, also for an interface index out of range.
+ * CNI_INVALID_NETWORK_CONFIG.
  */
 int prev_result(const struct cni_call *call, struct result *out, struct err *e);
 

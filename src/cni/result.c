@@ -60,21 +60,6 @@ int result_check_capacity(const struct addresses *ips, enum cni_version v, struc
 
 /* ---- prevResult ---- */
 
-/* containerd crashes on an interface index that is out of range, so it is refused here. */
-static int check_indexes(const struct result *r, struct err *e)
-{
-	int n = cJSON_GetArraySize(r->interfaces);
-
-	for (size_t i = 0; i < r->ips.n; i++) {
-		if (r->ips.list[i].interface >= n)
-			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-				       "the \"interface\" of ips[%zu] is an index into nothing "
-				       "(interfaces: %d)",
-				       i, n);
-	}
-	return 0;
-}
-
 int prev_result(const struct cni_call *call, struct result *out, struct err *e)
 {
 	const cJSON *prev = json_get(call->conf, "prevResult");
@@ -89,8 +74,7 @@ int prev_result(const struct cni_call *call, struct result *out, struct err *e)
 			       "could not parse prevResult: unsupported CNI result version "
 			       "\"%.100s\"",
 			       named);
-	if (result_parse(prev, v, CNI_INVALID_NETWORK_CONFIG, &r, e) < 0 ||
-	    check_indexes(&r, e) < 0)
+	if (result_parse(prev, v, CNI_INVALID_NETWORK_CONFIG, &r, e) < 0)
 		return err_wrap(e, "could not parse prevResult");
 	*out = r;
 	return 1;

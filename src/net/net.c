@@ -35,6 +35,8 @@ static const struct json_key own_keys[] = {
 	{ "prevResult" },
 	{ "ipam", JSON_OBJECT },
 	{ "ipMasq" },
+	{ "deviceID" }, /* multus adds this and the next for a pod that has a device */
+	{ "pciBusID" },
 	{ "dns", JSON_OBJECT, dns_keys, .answer = true },
 	{ "disableCheck" },
 	{ "disableGC" },
@@ -42,6 +44,21 @@ static const struct json_key own_keys[] = {
 	{ "chained", JSON_BOOL },
 	{ .also = is_protocol_key },
 };
+
+/* Does it say nothing? libcni sends lists that are empty. */
+static bool is_empty(const cJSON *dns)
+{
+	const cJSON *value;
+
+	cJSON_ArrayForEach(value, dns)
+	{
+		const char *text = cJSON_GetStringValue(value);
+
+		if (value->child || (text && *text))
+			return false;
+	}
+	return true;
+}
 
 static int read_ipam(const cJSON *ipam, struct net_conf *out, struct err *e)
 {
@@ -72,7 +89,7 @@ int net_conf_read(const struct cni_call *call, struct net_conf *out, struct err 
 		return -1;
 	*out = (struct net_conf){ .seconds = call->default_timeout,
 				  .chained = cJSON_IsTrue(json_get(call->conf, "chained")),
-				  .dns = dns && dns->child ? dns : NULL };
+				  .dns = is_empty(dns) ? NULL : dns };
 	return read_ipam(json_get(call->conf, "ipam"), out, e);
 }
 
@@ -224,11 +241,28 @@ int net_pass_on_unless_chained(const struct cni_call *call, struct cni_reply *an
 	return conf.chained ? 0 : run_delegate(call, &conf, answer, e);
 }
 
+/* prev_result() for an answer that contains it: containerd crashes on an interface index that is
+ * out of range. */
+static int prev_result_for_answer(const struct cni_call *call, struct result *prev, struct err *e)
+{
+	int there = prev_result(call, prev, e);
+	int n = cJSON_GetArraySize(prev->interfaces);
+
+	for (size_t i = 0; there > 0 && i < prev->ips.n; i++) {
+		if (prev->ips.list[i].interface >= n)
+			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+				       "prevResult: the \"interface\" of ips[%zu] is out of range "
+				       "(interfaces: %d)",
+				       i, n);
+	}
+	return there;
+}
+
 /* The net plugin before us in the list has the addresses: its result is the answer. */
 static int chained_add(const struct cni_call *call, struct cni_reply *answer, struct err *e)
 {
-	struct result prev;
-	int there = prev_result(call, &prev, e);
+	struct result prev = { 0 };
+	int there = prev_result_for_answer(call, &prev, e);
 
 	if (there < 0)
 		return -1;
@@ -244,7 +278,7 @@ static int chained_add(const struct cni_call *call, struct cni_reply *answer, st
 /* prevResult, if there is room for one more address: better asked before an address is recorded. */
 static int read_prev(const struct cni_call *call, struct result *prev, struct err *e)
 {
-	if (prev_result(call, prev, e) < 0 ||
+	if (prev_result_for_answer(call, prev, e) < 0 ||
 	    result_check_capacity(&prev->ips, call->version, e) < 0)
 		return -1;
 	if (call->version <= CNI_0_2_0 && prev->ips.n > 1)

@@ -41,8 +41,7 @@ class Check(plugin_case.PluginCase):
     def test_a_prevResult_that_is_none_is_refused(self):
         self.add(A)
         for wrong in ('x', [], 5, {'ips': 'x'}, {'ips': [{'address': 'x'}]}, {'ips': [{'address': '10.0.0.5'}]},
-                      {'ips': [{}]}, {'cniVersion': '9.9.9'}, {'cniVersion': 5},
-                      {'ips': [{'address': A, 'interface': 0}]}):
+                      {'ips': [{}]}, {'cniVersion': '9.9.9'}, {'cniVersion': 5}):
             with self.subTest(wrong=wrong):
                 self.refused(self.ask('CHECK', A, conf={'prevResult': wrong}), 7, 'prevResult')
 
@@ -79,6 +78,11 @@ class Check(plugin_case.PluginCase):
         conf = prev(interfaces=[{'name': 'eth0', 'sandbox': '/x', 'mac': '00:11:22:33:44:55'}],
                     routes=[{'dst': '::/0'}], ips=[{'address': A, 'gateway': '10.0.0.1', 'interface': 0}])
         self.allowed(self.ask('CHECK', A, conf=conf))
+        for index in (0, 7, -1):
+            nothing = {'prevResult': {'cniVersion': '1.1.0', 'ips': [{'address': A, 'interface': index}]}}
+            for which in BOTH:
+                with self.subTest(index=index, which=which):
+                    self.allowed(self.ask('CHECK', A, which=which, conf=nothing))
 
     def test_an_attachment_is_known_by_network_node_container_and_interface(self):
         self.add(A)

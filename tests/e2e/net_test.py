@@ -137,7 +137,9 @@ class Delegation(Scripted):
         self.assertEqual(self.run_net('ADD').json, result)
         own = self.run_net('ADD', self.conf(dns={'domain': 'own'})).json
         self.assertEqual(own, {**result, 'dns': {'domain': 'own'}})
-        self.assertEqual(self.run_net('ADD', self.conf(dns={})).json, result)
+        for empty in ({}, {'nameservers': []}, {'nameservers': [], 'search': [], 'domain': ''}):
+            with self.subTest(empty):
+                self.assertEqual(self.run_net('ADD', self.conf(dns=empty)).json, result)
 
     def test_no_interface_and_no_index(self):
         self.ipam(says({**FIVE, 'ips': [{**FIVE['ips'][0], 'interface': 0}]}))
@@ -477,6 +479,7 @@ class Keys(Scripted):
         known = {'cniVersions': ['1.1.0'], 'type': 'status-cni', 'capabilities': {'ips': True},
                  'runtimeConfig': {'ips': ['10.0.0.5/24'], 'any': {}}, 'args': {'cni': {'ips': []}, 'any': 1},
                  'ipMasq': True, 'dns': {'nameservers': [], 'domain': '', 'search': [], 'options': []},
+                 'deviceID': '0000:03:02.0', 'pciBusID': '0000:03:02.0',
                  'disableCheck': True, 'disableGC': True, 'loadOnlyInlinedPlugins': False, 'chained': False,
                  'cni.dev/valid-attachments': [], 'cni.dev/attachments': [], 'cni.dev/anything': 1}
         for command in VERBS:

@@ -24,6 +24,9 @@ TEST(there_is_one)
 			     "\"address\":\"10.0.0.5/24\"}]}}" },
 		{ CNI_0_1_0, "{\"prevResult\":{\"cniVersion\":\"\","
 			     "\"ip4\":{\"ip\":\"10.0.0.5/24\"}}}" },
+		/* an index that is out of range is for the caller to judge */
+		{ CNI_1_1_0,
+		  "{\"prevResult\":{\"ips\":[{\"address\":\"10.0.0.5/24\",\"interface\":0}]}}" },
 		/* another version than the configuration's: it says so itself */
 		{ CNI_1_1_0, "{\"prevResult\":{\"cniVersion\":\"0.2.0\","
 			     "\"ip4\":{\"ip\":\"10.0.0.5/24\"}}}" },
@@ -63,14 +66,6 @@ TEST(refused)
 		{ "{\"prevResult\":{\"ips\":[{\"address\":\"x\"}]}}",
 		  "could not parse prevResult: ips: "
 		  "invalid CIDR address in \"address\": \"x\"" },
-		{ "{\"prevResult\":{\"ips\":[{\"address\":\"10.0.0.5/24\"},"
-		  "{\"address\":\"10.0.0.6/24\",\"interface\":0}]}}",
-		  "could not parse prevResult: the \"interface\" of ips[1] is an index into "
-		  "nothing (interfaces: 0)" },
-		{ "{\"prevResult\":{\"interfaces\":[{}],"
-		  "\"ips\":[{\"address\":\"10.0.0.6/24\",\"interface\":-1}]}}",
-		  "could not parse prevResult: the \"interface\" of ips[0] is an index into "
-		  "nothing (interfaces: 1)" },
 	};
 
 	for (size_t i = 0; i < COUNT(t); i++) {

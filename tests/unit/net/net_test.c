@@ -51,7 +51,8 @@ TEST(every_known_key_passes)
 		read_conf("{'cniVersion':'1.1.0','cniVersions':['1.1.0'],'name':'n',"
 			  "'type':'status-cni','capabilities':{'ips':true},"
 			  "'runtimeConfig':{'ips':[]},'args':{'cni':{}},'prevResult':{},"
-			  "'ipam':{'type':'x','any':1},'ipMasq':true,"
+			  "'ipam':{'type':'x','any':1},'ipMasq':true,'deviceID':'0000:03:02.0',"
+			  "'pciBusID':'0000:03:02.0',"
 			  "'dns':{'nameservers':[],'domain':'d','search':[],'options':[]},"
 			  "'disableCheck':false,'disableGC':true,'loadOnlyInlinedPlugins':true,"
 			  "'chained':false,'cni.dev/valid-attachments':[],'cni.dev/x':1}"),
@@ -123,8 +124,15 @@ TEST(dns_keeps_no_pod_from_being_removed)
 
 TEST(an_empty_dns_says_nothing)
 {
-	assert_int_equal(read_conf("{'dns':{},'ipam':{'type':'x'}}"), 0);
-	assert_null(conf.dns);
+	static const char *const empty[] = { "{}", "null", "{'nameservers':[]}",
+					     "{'nameservers':[],'domain':'','search':null}" };
+
+	for (size_t i = 0; i < COUNT(empty); i++) {
+		const char *text = mem_printf("{'dns':%s,'ipam':{'type':'x'}}", empty[i]);
+
+		assert_int_equal(read_conf(text), 0);
+		assert_null(conf.dns);
+	}
 	assert_int_equal(read_conf("{'dns':{'domain':'d'},'ipam':{'type':'x'}}"), 0);
 	assert_non_null(conf.dns);
 }
@@ -410,6 +418,30 @@ TEST_IN_DIR(a_broken_prev_result_is_refused_before_anything_is_done)
 		       CNI_INVALID_NETWORK_CONFIG, "prevResult");
 	assert_refused(ask_add(*state, "{'prevResult':[]," IPAM "}"), CNI_INVALID_NETWORK_CONFIG,
 		       "prevResult");
+	assert_verbs(*state, "");
+}
+
+TEST_IN_DIR(an_index_out_of_range_is_refused_where_it_would_be_answered)
+{
+	static const struct {
+		const char *prev, *words;
+	} t[] = {
+		{ "'ips':[{'address':'10.0.0.5/24'},{'address':'10.0.0.6/24','interface':0}]",
+		  "the \"interface\" of ips[1] is out of range (interfaces: 0)" },
+		{ "'interfaces':[{}],'ips':[{'address':'10.0.0.6/24','interface':-1}]",
+		  "the \"interface\" of ips[0] is out of range (interfaces: 1)" },
+	};
+
+	ipam_answers(*state, FIVE);
+	for (size_t i = 0; i < COUNT(t); i++) {
+		for (int chained = 0; chained < 2; chained++) {
+			const char *text = mem_printf("{'chained':%s,'prevResult':{%s}," IPAM "}",
+						      chained ? "true" : "false", t[i].prev);
+
+			assert_refused(ask_add(*state, text), CNI_INVALID_NETWORK_CONFIG,
+				       t[i].words);
+		}
+	}
 	assert_verbs(*state, "");
 }
 
