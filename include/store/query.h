@@ -25,11 +25,11 @@ struct rows {
 const char *rows_get(const struct rows *r, size_t row, const char *column);
 
 enum query_outcome {
-	QUERY_OK,          /* success, without a warning, nothing was cancelled */
+	QUERY_OK,          /* success, replicated as the server is told to, nothing was cancelled */
 	QUERY_REJECTED,    /* the server refused the statement: nothing happened */
 	QUERY_NOT_SENT,    /* no connection: nothing happened */
 	QUERY_BAD_PARAMS,  /* libpq does not accept the parameters: nothing happened */
-	QUERY_UNCONFIRMED, /* the server said success, but with a warning or after a cancel */
+	QUERY_UNCONFIRMED, /* the server said success, but not replicated, or after a cancel */
 	QUERY_UNKNOWN      /* sent, and no answer that says what became of it */
 };
 
@@ -38,6 +38,7 @@ struct query_result {
 	enum query_outcome outcome;
 	enum wait_result ended; /* WAIT_READY unless the wait ended first */
 	char sqlstate[6];       /* "" where nobody said one */
+	char constraint[64];    /* the one that was violated; "" otherwise */
 	char text[512];         /* the server's or libpq's words, one line */
 	struct rows rows;       /* of QUERY_OK and QUERY_UNCONFIRMED */
 };

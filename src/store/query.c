@@ -5,7 +5,9 @@
  * - CommandComplete comes before the commit has waited for its standby. So results are read until
  *   there are none, and only then the statement is done.
  * - A wait for the standby that is cancelled, by us or by an administrator, ends with success and a
- *   WARNING. So a success with a warning, or after we have cancelled, is not one.
+ *   WARNING. So a success with that warning, or after we have cancelled, is not one. Its words are
+ *   translated, but the function in the server that it comes from is sent with it. Other warnings
+ *   are about other things (transaction ids that run out, a collation's version) and do not count.
  * - On a hung server a statement has no answer at all. So it is cancelled at the deadline, and what
  *   it says within a moment is still heard.
  */
@@ -25,17 +27,21 @@
 struct answer {
 	PGresult *good; /* the last success */
 	PGresult *bad;  /* the first error */
-	bool warned;
+	bool not_replicated;
 };
+
+#define WAITS_FOR_STANDBY "SyncRepWaitForLSN"
 
 static void note_warning(void *answer, const PGresult *notice)
 {
 	const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *function = PQresultErrorField(notice, PG_DIAG_SOURCE_FUNCTION);
 
 	if (!severity) /* a pooler sends no other */
 		severity = PQresultErrorField(notice, PG_DIAG_SEVERITY);
-	if (answer && severity && strcmp(severity, "WARNING") == 0)
-		((struct answer *)answer)->warned = true;
+	if (answer && severity && strcmp(severity, "WARNING") == 0 && function &&
+	    strcmp(function, WAITS_FOR_STANDBY) == 0)
+		((struct answer *)answer)->not_replicated = true;
 }
 
 static void keep(struct answer *a, PGresult *r)
@@ -138,12 +144,16 @@ static void refused(const struct answer *a, PGconn *conn, struct query_result *o
 {
 	const char *state = a->bad ? PQresultErrorField(a->bad, PG_DIAG_SQLSTATE) : NULL;
 	const char *words = a->bad ? PQresultErrorField(a->bad, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+	const char *constraint =
+		a->bad ? PQresultErrorField(a->bad, PG_DIAG_CONSTRAINT_NAME) : NULL;
 
 	note_error_text(words ? words : PQerrorMessage(conn), out);
 	if (!out->text[0])
 		snprintf(out->text, sizeof(out->text), "unexpected reply to this statement");
 	if (state)
 		snprintf(out->sqlstate, sizeof(out->sqlstate), "%s", state);
+	if (constraint)
+		snprintf(out->constraint, sizeof(out->constraint), "%s", constraint);
 	out->outcome = QUERY_UNKNOWN;
 	/* 40003: the server itself does not know. */
 	if (state && PQstatus(conn) == CONNECTION_OK && strcmp(state, "40003") != 0)
@@ -160,12 +170,12 @@ static void decide(const struct answer *a, PGconn *conn, bool cancelled, enum wa
 	} else if (a->bad || !a->good || PQstatus(conn) != CONNECTION_OK) {
 		refused(a, conn, out);
 	} else {
-		out->outcome = a->warned || cancelled ? QUERY_UNCONFIRMED : QUERY_OK;
+		out->outcome = a->not_replicated || cancelled ? QUERY_UNCONFIRMED : QUERY_OK;
 		out->rows = copy_rows(a->good);
 		if (cancelled)
 			snprintf(out->text, sizeof(out->text),
 				 "the database was too slow, the statement was cancelled");
-		else if (a->warned)
+		else if (a->not_replicated)
 			snprintf(out->text, sizeof(out->text),
 				 "the database warned that the commit may not be replicated");
 	}

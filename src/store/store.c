@@ -35,6 +35,12 @@ static int failed(const struct query_result *q, struct err *e)
 			       "the database's schema does not work with this build (schema %d): "
 			       "run sql/migrate.sh, or install the plugins that belong to it",
 			       STORE_SCHEMA);
+	if (strcmp(q->constraint, "ips_pkey") == 0) {
+		err_set(e, CNI_TRY_AGAIN_LATER,
+			"the database hands out ids that are taken: the sequence of ips.id is "
+			"behind its rows");
+		return err_details(e, "run sql/migrate.sh, which sets it right");
+	}
 	err_set(e, CNI_TRY_AGAIN_LATER, "the database refused: %s", q->text);
 	if (strcmp(q->sqlstate, "42P01") == 0 || strcmp(q->sqlstate, "42703") == 0)
 		err_details(e,
@@ -43,6 +49,8 @@ static int failed(const struct query_result *q, struct err *e)
 			    q->sqlstate);
 	else if (strcmp(q->sqlstate, "42501") == 0)
 		err_details(e, "SQLSTATE 42501: the role lacks a right: run sql/provision.sh");
+	else if (q->constraint[0])
+		err_details(e, "SQLSTATE %s (%s)", q->sqlstate, q->constraint);
 	else if (q->sqlstate[0])
 		err_details(e, "SQLSTATE %s", q->sqlstate);
 	return STORE_FAILED;
@@ -79,6 +87,15 @@ static int all_recorded(const struct rows *r, size_t n, struct err *e)
 	return err_details(e, "is there a trigger or a rule on the table ips?");
 }
 
+/* These two indexes say who holds an address and what an attachment holds. Looking at the rows does
+ * not help with any other (a sequence that is behind its rows, for one). */
+static bool is_conflict(const struct query_result *q)
+{
+	return q->outcome == QUERY_REJECTED && strcmp(q->sqlstate, "23505") == 0 &&
+	       (strcmp(q->constraint, "ips_one_holder") == 0 ||
+		strcmp(q->constraint, "ips_attachment") == 0);
+}
+
 int database_record(struct database *db, const struct statement *s, const struct deadline *d,
 		    size_t n, struct row_ids *inserted, struct rows *rows, struct err *e)
 {
@@ -86,8 +103,7 @@ int database_record(struct database *db, const struct statement *s, const struct
 
 	run(db, s, d, note_inserted, inserted, &q);
 	*rows = q.rows;
-	/* Other statements insert nothing: there a unique violation could only be a trigger's. */
-	if (q.outcome == QUERY_REJECTED && strcmp(q.sqlstate, "23505") == 0)
+	if (is_conflict(&q))
 		return STORE_CONFLICT;
 	if (q.outcome != QUERY_OK)
 		return failed(&q, e);

@@ -60,8 +60,11 @@ static bool server_say_nothing(int fd, char type)
 	return server_say(fd, type, &(struct message){ .len = 0 });
 }
 
-/* An error or a notice. `now` says whether it carries the severity that is not translated. */
-static bool server_report(int fd, char type, const char *severity, const char *sqlstate, bool now)
+/* An error or a notice. `now` says whether it carries the severity that is not translated. `more`
+ * is
+ * "", or an error's constraint, or the function of the server that a notice comes from. */
+static bool server_report(int fd, char type, const char *severity, const char *sqlstate,
+			  const char *more, bool now)
 {
 	struct message m = { .len = 0 };
 
@@ -75,6 +78,10 @@ static bool server_report(int fd, char type, const char *severity, const char *s
 	message_text(&m, sqlstate);
 	message_add(&m, "M", 1);
 	message_text(&m, "words of the server\nin two lines");
+	if (more[0]) {
+		message_add(&m, type == 'E' ? "n" : "R", 1);
+		message_text(&m, more);
+	}
 	message_add(&m, "", 1);
 	return server_say(fd, type, &m);
 }
@@ -223,7 +230,7 @@ static bool server_flood(int fd)
 	return false;
 }
 
-static bool server_word(struct server *s, int fd, const char *word, const char *rest)
+static bool server_word(struct server *s, int fd, const char *word, char *rest)
 {
 	static const struct {
 		const char *word, *severity;
@@ -235,10 +242,15 @@ static bool server_word(struct server *s, int fd, const char *word, const char *
 		{ "old-warning", "WARNING", 'N', false }, { "old-fatal", "FATAL", 'E', false }
 	};
 
-	for (size_t i = 0; i < COUNT(reports); i++)
-		if (strcmp(word, reports[i].word) == 0)
-			return server_report(fd, reports[i].type, reports[i].severity, rest,
-					     reports[i].now);
+	for (size_t i = 0; i < COUNT(reports); i++) {
+		const char *sqlstate;
+
+		if (strcmp(word, reports[i].word) != 0)
+			continue;
+		sqlstate = strsep(&rest, ":");
+		return server_report(fd, reports[i].type, reports[i].severity, sqlstate,
+				     rest ? rest : "", reports[i].now);
+	}
 	if (strcmp(word, "hello") == 0)
 		return server_hello(fd);
 	if (strcmp(word, "welcome") == 0)
@@ -273,7 +285,7 @@ static bool server_word(struct server *s, int fd, const char *word, const char *
 
 static void server_play(struct server *s, int fd, const char *script)
 {
-	char copy[2048], *rest = copy, *word, last[64];
+	char copy[2048], *rest = copy, *word, none[1] = "", last[64];
 
 	snprintf(copy, sizeof(copy), "%s", script);
 	while ((word = strsep(&rest, " "))) {
@@ -283,7 +295,7 @@ static void server_play(struct server *s, int fd, const char *script)
 			continue;
 		if (colon)
 			*colon++ = '\0';
-		if (!server_word(s, fd, word, colon ? colon : ""))
+		if (!server_word(s, fd, word, colon ? colon : none))
 			return;
 	}
 	while (recv(fd, last, sizeof(last), 0) > 0)

@@ -9,6 +9,8 @@
  *   row:x,y,~        a row, ~ is NULL           done        the command is complete
  *   idle             ready for the next one     empty       the statement was empty
  *   notice:CODE  warning:CODE  error:CODE  fatal:CODE   with that SQLSTATE
+ *   warning:CODE:FUNCTION                       and from that function of the server
+ *   error:CODE:CONSTRAINT                       and about that constraint
  *   old-warning:CODE old-fatal:CODE             the same as a pooler says it
  *   cancelled        waits for the request to cancel
  *   copy             asks for rows to copy      garbage     what is no message

@@ -69,11 +69,16 @@ TEST(what_came_of_a_statement)
 		{ "hello query parsed done idle", QUERY_OK, "", true },
 		{ "hello notice:00000 warning:01000 query parsed done idle", QUERY_OK, "", true },
 		{ "hello query notice:00000 columns:a row:x done idle", QUERY_OK, "", true },
-		/* a warning: the commit may be on this server only */
-		{ "hello query warning:01000 columns:a row:x done idle", QUERY_UNCONFIRMED, "",
-		  false },
-		{ RESULT "warning:01000 idle", QUERY_UNCONFIRMED, "", false },
-		{ RESULT "old-warning:01000 idle", QUERY_UNCONFIRMED, "", false },
+		/* the commit may be on this server only */
+		{ "hello query warning:01000:SyncRepWaitForLSN columns:a row:x done idle",
+		  QUERY_UNCONFIRMED, "", false },
+		{ RESULT "warning:01000:SyncRepWaitForLSN idle", QUERY_UNCONFIRMED, "", false },
+		{ RESULT "old-warning:01000:SyncRepWaitForLSN idle", QUERY_UNCONFIRMED, "", false },
+		/* words about something else */
+		{ RESULT "warning:01000 idle", QUERY_OK, "", true },
+		{ RESULT "old-warning:01000 idle", QUERY_OK, "", true },
+		{ RESULT "warning:01000:SetTransactionIdLimit idle", QUERY_OK, "", true },
+		{ RESULT "notice:00000:SyncRepWaitForLSN idle", QUERY_OK, "", true },
 		/* refused, and the server lives: nothing happened */
 		{ "hello query error:23505 idle", QUERY_REJECTED, "23505", true },
 		{ "hello query parsed error:40P01 idle", QUERY_REJECTED, "40P01", true },
@@ -130,8 +135,8 @@ TEST(what_is_cancelled_in_time)
 	static const struct outcome t[] = {
 		{ FIRST "cancelled error:57014 idle", QUERY_REJECTED, "57014", true },
 		/* a cancelled wait for a standby answers success */
-		{ FIRST "cancelled warning:01000 columns:a row:x done idle", QUERY_UNCONFIRMED, "",
-		  false },
+		{ FIRST "cancelled warning:01000:SyncRepWaitForLSN columns:a row:x done idle",
+		  QUERY_UNCONFIRMED, "", false },
 		{ FIRST "cancelled columns:a row:x done idle", QUERY_UNCONFIRMED, "", false },
 		{ FIRST "columns:a row:x done cancelled idle", QUERY_UNCONFIRMED, "", false },
 		{ FIRST "cancelled fatal:57P01 close", QUERY_UNKNOWN, "57P01", false },
@@ -183,6 +188,23 @@ TEST(nobody_waits_any_more)
 	assert_int_equal(at.ended, WAIT_CANCELLED);
 	connection_close(&c);
 	close(ends[1]);
+	server_stop(&s);
+}
+
+TEST(a_constraint_is_named)
+{
+	static const char *const scripts[] = { "hello query error:23505:ips_pkey idle "
+					       "query error:23505 idle" };
+	struct server s;
+	struct connection c = { 0 };
+	struct query_result at;
+
+	server_start(&s, scripts, 1);
+	try(&s, &c, 10, &at);
+	assert_string_equal(at.constraint, "ips_pkey");
+	try(&s, &c, 10, &at);
+	assert_string_equal(at.constraint, "");
+	connection_close(&c);
 	server_stop(&s);
 }
 

@@ -133,7 +133,7 @@ TEST(inserting)
 		  "1@5,2@5", "", "" },
 		{ ANSWER("columns:row_version,warnings row:1@5,warning row:2@5,warning"),
 		  STORE_DONE, "1@5,2@5", "", "" },
-		{ "hello query error:23505 idle", STORE_CONFLICT, "", "", "" },
+		{ "hello query error:23505:ips_one_holder idle", STORE_CONFLICT, "", "", "" },
 		{ ANSWER("columns:row_version,warnings row:1@5,error row:2@5,error"), STORE_FAILED,
 		  "1@5,2@5", HIDES, HIDES_DETAILS },
 		{ ANSWER("columns:row_version,warnings row:1@5,panic row:2@5,panic"), STORE_FAILED,
@@ -161,6 +161,41 @@ TEST(inserting)
 	}
 }
 
+/* Another index than the two that say who holds what is no conflict that looking could settle. */
+TEST(a_unique_violation_that_is_no_conflict)
+{
+	static const struct {
+		const char *script;
+		int rc;
+		const char *msg, *details;
+	} t[] = {
+		{ "hello query error:23505:ips_one_holder idle", STORE_CONFLICT, "", "" },
+		{ "hello query error:23505:ips_attachment idle", STORE_CONFLICT, "", "" },
+		{ "hello query error:23505:ips_pkey idle", STORE_FAILED,
+		  "the database hands out ids that are taken: the sequence of ips.id is behind its "
+		  "rows",
+		  "run sql/migrate.sh, which sets it right" },
+		{ "hello query error:23505:another idle", STORE_FAILED,
+		  "the database refused: words of the server", "SQLSTATE 23505 (another)" },
+		{ "hello query error:23505 idle", STORE_FAILED,
+		  "the database refused: words of the server", "SQLSTATE 23505" },
+	};
+
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct opened o;
+		struct row_ids inserted = { 0 };
+		struct released_rows gone = { 0 };
+
+		open_scripts(&o, &t[i].script, 1);
+		assert_int_equal(insert(&o, &inserted), t[i].rc);
+		assert_err(&o.e, t[i].rc < 0 ? CNI_TRY_AGAIN_LATER : 0, t[i].msg, t[i].details);
+		shut(&o);
+		open_scripts(&o, &t[i].script, 1);
+		assert_int_equal(take_over(&o, &inserted, &gone), t[i].rc);
+		shut(&o);
+	}
+}
+
 TEST(taking)
 {
 	static const struct inserting t[] = {
@@ -168,7 +203,7 @@ TEST(taking)
 			 "row:gone,10.0.0.5,pod-b,eth0,old,~,notice "
 			 "row:new,~,~,~,~,1@5,notice row:new,~,~,~,~,2@5,notice"),
 		  STORE_DONE, "1@5,2@5", "", "" },
-		{ "hello query error:23505 idle", STORE_CONFLICT, "", "", "" },
+		{ "hello query error:23505:ips_one_holder idle", STORE_CONFLICT, "", "", "" },
 		{ ANSWER("columns:kind,ip,pod_id,interface,boot_id,row_version,warnings "
 			 "row:gone,10.0.0.5,pod-b,eth0,old,~,notice "
 			 "row:new,~,~,~,~,1@5,notice"),
@@ -201,11 +236,10 @@ TEST(taking)
 /* What was said with a warning may have to be released, whatever the next attempt says. */
 TEST(doubtful_rows_are_kept_in_mind)
 {
-	static const char *const scripts[] = {
-		"hello query warning:01000 columns:row_version,warnings row:1@5,notice "
-		"row:2@5,notice done idle",
-		"hello query error:23505 idle"
-	};
+	static const char *const scripts[] = { "hello query warning:01000:SyncRepWaitForLSN "
+					       "columns:row_version,warnings row:1@5,notice "
+					       "row:2@5,notice done idle",
+					       "hello query error:23505:ips_one_holder idle" };
 	struct opened o;
 	struct row_ids inserted = { 0 };
 
@@ -218,11 +252,11 @@ TEST(doubtful_rows_are_kept_in_mind)
 TEST(a_doubtful_takeover_is_too)
 {
 	static const char *const scripts[] = {
-		"hello query warning:01000 "
+		"hello query warning:01000:SyncRepWaitForLSN "
 		"columns:kind,ip,pod_id,interface,boot_id,row_version,warnings "
 		"row:gone,10.0.0.5,pod-b,eth0,old,~,notice "
 		"row:new,~,~,~,~,1@5,notice row:new,~,~,~,~,2@5,notice done idle",
-		"hello query error:23505 idle"
+		"hello query error:23505:ips_one_holder idle"
 	};
 	struct opened o;
 	struct row_ids inserted = { 0 };
@@ -330,11 +364,10 @@ TEST(confirming)
  * then. */
 TEST(confirming_in_doubt)
 {
-	static const char *const scripts[] = {
-		"hello query warning:01000 columns:row_version,warnings row:1@9,notice "
-		"row:2@9,notice done idle",
-		"hello query error:42501 idle"
-	};
+	static const char *const scripts[] = { "hello query warning:01000:SyncRepWaitForLSN "
+					       "columns:row_version,warnings row:1@9,notice "
+					       "row:2@9,notice done idle",
+					       "hello query error:42501 idle" };
 	struct opened o;
 	struct row_ids inserted = { (const char *[]){ "1@5", "2@5" }, 2 };
 	size_t confirmed = 0;
@@ -479,7 +512,7 @@ TEST(what_went_wrong)
 
 TEST(no_unique_violation_but_of_an_insert)
 {
-	static const char *const script[] = { "hello query error:23505 idle" };
+	static const char *const script[] = { "hello query error:23505:ips_one_holder idle" };
 	const struct attachment a = { "net", &node, "pod-a", "eth0" };
 	const struct gc_request g = { "net", &node, 0, "[]" };
 	struct opened o;
@@ -516,7 +549,8 @@ TEST(no_way_to_the_server)
 		{ "fatal:28P01 close", "the database refuses the connection: " },
 		{ "close", "database unreachable: " },
 		{ "hello query close", "the database has not confirmed, the outcome is unknown: " },
-		{ "hello query warning:01000 columns:row_version,warnings row:1@5,notice done idle",
+		{ "hello query warning:01000:SyncRepWaitForLSN columns:row_version,warnings "
+		  "row:1@5,notice done idle",
 		  "the database has not confirmed, the outcome is unknown: " },
 	};
 
