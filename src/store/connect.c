@@ -74,6 +74,13 @@ static bool parameters_are_invalid(const struct db_hosts *t, const struct db_hos
 	return PQpingParams(k.keys, k.values, 0) == PQPING_NO_ATTEMPT;
 }
 
+/* Some values libpq reads only while it connects, such as "keepalives". It has no status for a
+ * wrong one, only these words, which are the same in every version since 12. */
+static bool is_bad_value(const PGconn *conn)
+{
+	return strstr(PQerrorMessage(conn), "\" for connection option \"");
+}
+
 static void quiet(void *nobody, const PGresult *notice)
 {
 	(void)nobody;
@@ -115,7 +122,7 @@ static PGconn *connect_address(const struct db_hosts *t, const struct db_host *t
 	PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
 	PQsetNoticeReceiver(conn, quiet, NULL);
 	if (PQstatus(conn) == CONNECTION_BAD) {
-		if (parameters_are_invalid(t, to))
+		if (is_bad_value(conn) || parameters_are_invalid(t, to))
 			out->outcome = QUERY_BAD_PARAMS;
 	} else if (handshake(conn, l, &out->ended) == PGRES_POLLING_OK) {
 		return conn;

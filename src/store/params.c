@@ -79,12 +79,15 @@ static int check_passfile(const char *path, struct err *e)
 }
 
 /* People write a URL or a connection string here, which may hold a password: an error that repeated
- * it would show it. */
+ * it, libpq's too, would show it. None of these has such characters. */
 static bool is_conninfo(const char *key, const char *text)
 {
-	return (strstr(text, "://") || strstr(text, "password=")) &&
-	       (strcmp(key, "host") == 0 || strcmp(key, "hostaddr") == 0 ||
-		strcmp(key, "dbname") == 0);
+	static const char *const keys[] = { "host", "hostaddr", "dbname", "service", "user" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (strcmp(key, keys[i]) == 0)
+			return strstr(text, "://") || text[strcspn(text, "= \t\n\v\f\r")];
+	return false;
 }
 
 static int check_value(const char *key, const char *text, struct err *e)

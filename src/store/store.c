@@ -223,24 +223,35 @@ static void database_close(void *context)
 
 /*
  * Forgets PG* variables, the caller's home directory, and what steers the resolver or OpenSSL. The
- * time zone stays, for the log.
+ * time zone stays, for the log. The files that libpq would look for in the home directory are
+ * named, since libpq up to version 14 asks the system for that directory and not HOME. A service
+ * file has to exist, or libpq does not look into the system-wide one.
  */
-static void forget_environment(void)
+static void set_environment(void)
 {
+	static const char *const files[][2] = {
+		{ "HOME", "/nonexistent" },
+		{ "PGSERVICEFILE", "/dev/null" },
+		{ "PGPASSFILE", "/nonexistent/.pgpass" },
+		{ "PGSSLCERT", "/nonexistent/.postgresql/postgresql.crt" },
+		{ "PGSSLKEY", "/nonexistent/.postgresql/postgresql.key" },
+		{ "PGSSLROOTCERT", "/nonexistent/.postgresql/root.crt" },
+	};
 	const char *zone = getenv("TZ");
 	const char *kept = zone ? mem_strdup(zone) : NULL;
 
 	clearenv();
 	if (kept)
 		setenv("TZ", kept, 1);
-	setenv("HOME", "/nonexistent", 1);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		setenv(files[i][0], files[i][1], 1);
 }
 
 int store_open(const cJSON *ipam, struct log *log, struct store *out, struct err *e)
 {
 	struct database *db = mem_new(sizeof(*db));
 
-	forget_environment();
+	set_environment();
 	if (db_hosts_read(ipam, &db->hosts, e) < 0)
 		return -1;
 	db->retry = (struct retry){ .query = query,

@@ -129,8 +129,16 @@ TEST_IN_DIR(what_libpq_does_not_accept)
 		{ ",'gssencmode':'maybe'", "invalid gssencmode value: \"maybe\"" },
 		{ ",'target_session_attrs':'maybe'",
 		  "invalid target_session_attrs value: \"maybe\"" },
-		{ ",'service':'no such service'",
-		  "definition of service \"no such service\" not found" },
+		{ ",'service':'no-such-service'",
+		  "definition of service \"no-such-service\" not found" },
+		{ ",'keepalives':'x'",
+		  "invalid integer value \"x\" for connection option \"keepalives\"" },
+		{ ",'keepalives_idle':'x'",
+		  "invalid integer value \"x\" for connection option \"keepalives_idle\"" },
+		{ ",'keepalives_count':'1x'",
+		  "invalid integer value \"1x\" for connection option \"keepalives_count\"" },
+		{ ",'tcp_user_timeout':'1.5'",
+		  "invalid integer value \"1.5\" for connection option \"tcp_user_timeout\"" },
 		{ ",'channel_binding':'maybe'", "invalid channel_binding value: \"maybe\"" },
 	};
 	static const char *const script[] = { "close" };
@@ -185,9 +193,9 @@ TEST(a_name_is_asked_for)
 	server_stop(&s);
 	assert_int_equal(s.connections, 1);
 	server_start(&s, script, 1);
-	dial_host(&s, "no such name", &at);
+	dial_host(&s, "no-such-name", &at);
 	assert_int_equal(at.outcome, QUERY_NOT_SENT);
-	assert_non_null(strstr(at.text, "could not translate host name \"no such name\""));
+	assert_non_null(strstr(at.text, "could not translate host name \"no-such-name\""));
 	server_stop(&s);
 }
 

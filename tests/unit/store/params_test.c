@@ -156,6 +156,33 @@ TEST(wrong_values)
 		check(&t[i]);
 }
 
+/* What may hold a password is never repeated. */
+TEST(connection_strings)
+{
+	static const char *const keys[] = { "host", "hostaddr", "dbname", "service", "user" };
+	static const char *const values[] = { "postgres://u:S3CRET@h/d",
+					      "host=h password = S3CRET",
+					      "password=S3CRET",
+					      "a S3CRET",
+					      "a\\tS3CRET",
+					      "tcp://S3CRET" };
+
+	for (size_t k = 0; k < COUNT(keys); k++) {
+		for (size_t v = 0; v < COUNT(values); v++) {
+			const char *ipam = mem_printf("{'%s':'%s'}", keys[k], values[v]);
+			struct db_hosts t;
+			struct err e = { 0 };
+
+			assert_int_equal(db_hosts_read(json_of(J(ipam)), &t, &e), -1);
+			assert_err(&e, CNI_INVALID_NETWORK_CONFIG,
+				   mem_printf("ipam.%s is a connection string: give host, port, "
+					      "user, password and dbname a key each",
+					      keys[k]),
+				   "");
+		}
+	}
+}
+
 TEST(values_go_to_libpq_as_they_are)
 {
 	static const struct given t[] = {

@@ -624,6 +624,8 @@ TEST(the_callers_environment_is_forgotten)
 	assert_null(getenv("PGHOST"));
 	assert_null(getenv("PGPASSWORD"));
 	assert_string_equal(getenv("HOME"), "/nonexistent");
+	assert_string_equal(getenv("PGPASSFILE"), "/nonexistent/.pgpass");
+	assert_string_equal(getenv("PGSERVICEFILE"), "/dev/null");
 	assert_string_equal(getenv("TZ"), "UTC");
 	s.close(s.context);
 }
