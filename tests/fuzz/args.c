@@ -1,18 +1,12 @@
 /* CNI_ARGS, and the request read from it, under a fuzzer. Needs clang's libFuzzer. */
 #include "fuzz.h"
 
-#include "cni/cni.h"
+#include "cni/call.h"
 #include "ipam/conf.h"
 #include "ipam/request.h"
 
 static const char conf_text[] =
 	"{\"ipam\":{\"ranges\":[[{\"subnet\":\"10.10.0.0/24\"}],[{\"subnet\":\"fd00:10::/64\"}]]}}";
-
-/* The parts are that many bytes of the whole. */
-static void count(void *context, const char *key, const char *value)
-{
-	*(size_t *)context += strlen(key) + 1 + strlen(value);
-}
 
 static void read_request(struct cni_call *call)
 {
@@ -27,13 +21,12 @@ static void read_request(struct cni_call *call)
 	if (result == 0) {
 		for (size_t i = 0; i < request.n; i++)
 			MUST(request.ips[i].ip.family && request.ips[i].ip.prefix >= 0);
-		request_free(&request);
 	}
-	ipam_conf_free(&conf);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	fuzz_begin();
 	char *text = text_of(data, size);
 	struct log log = { .level = LOG_DEBUG, .err = -1, .file = -1 };
 	struct sys sys = { .in = -1, .out = -1, .err = -1, .sysroot = "/nonexistent" };
@@ -46,19 +39,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				 .container = "pod-a",
 				 .netns = "/var/run/netns/pod-a",
 				 .ifname = "eth0",
-				 .args = text,
 				 .path = "/nonexistent",
 				 .conf = object,
 				 .version = CNI_NEWEST,
 				 .network = "ipam-status" };
 	struct err e = { 0 };
 	size_t bytes = 0;
-	int result = cni_args(text, count, &bytes, &e);
 
-	must_explain(result, &e);
+	args_split(text, &call.args);
+	must_explain(cni_args_check(&call, &e), &e);
+	for (size_t i = 0; i < call.args.n; i++)
+		bytes += strlen(call.args.list[i].key) + 1 + strlen(call.args.list[i].value);
 	MUST(bytes <= strlen(text));
 	read_request(&call);
-	cJSON_Delete(object);
-	free(text);
 	return 0;
 }

@@ -33,22 +33,15 @@ static void fuzz_ipam(const struct cni_call *call)
 	must_explain(result, &e);
 	if (result < 0)
 		return;
-	result = request_read(call, &conf, &request, &e);
-	must_explain(result, &e);
-	if (result == 0)
-		request_free(&request);
-	ipam_conf_free(&conf);
+	must_explain(request_read(call, &conf, &request, &e), &e);
 }
 
 static void fuzz_prev(const struct cni_call *call)
 {
 	struct result prev;
 	struct err e = { 0 };
-	int result = prev_result(call, &prev, &e);
 
-	must_explain(result, &e);
-	if (result == 1)
-		result_free(&prev);
+	must_explain(prev_result(call, &prev, &e), &e);
 }
 
 static void fuzz_valid(const struct cni_call *call)
@@ -62,9 +55,7 @@ static void fuzz_valid(const struct cni_call *call)
 		cJSON *again = cJSON_Parse(list);
 
 		MUST(cJSON_IsArray(again));
-		cJSON_Delete(again);
 	}
-	free(list);
 }
 
 static void fuzz_verb(const struct cni_verb *verb, const uint8_t *data, size_t size)
@@ -79,13 +70,12 @@ static void fuzz_verb(const struct cni_verb *verb, const uint8_t *data, size_t s
 				 .container = "pod-a",
 				 .netns = "",
 				 .ifname = "eth0",
-				 .args = "",
 				 .path = "/nonexistent",
 				 .input = (const char *)data,
 				 .input_len = size };
-	struct conf conf = { 0 };
+	const char *error_version = NULL;
 	struct err e = { 0 };
-	int result = conf_read(verb, &call, &conf, &e);
+	int result = conf_read(verb, &call, &error_version, &e);
 
 	must_explain(result, &e);
 	if (result == 0) {
@@ -94,11 +84,11 @@ static void fuzz_verb(const struct cni_verb *verb, const uint8_t *data, size_t s
 		fuzz_prev(&call);
 		fuzz_valid(&call);
 	}
-	conf_free(&conf);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	fuzz_begin();
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		fuzz_verb(&verbs[i], data, size);
 	return 0;

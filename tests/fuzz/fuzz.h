@@ -8,9 +8,17 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* First in every run: memory begins anew. */
+static inline void fuzz_begin(void)
+{
+	mem_free_all();
+	mem_for_cjson();
+}
 
 /* Ends the fuzzer with the place: what must hold did not. */
 #define MUST(condition)                                                                            \
@@ -50,9 +58,8 @@ static inline void must_explain(int result, const struct err *e)
 /* The input as a text: up to its first NUL. */
 static inline char *text_of(const uint8_t *data, size_t size)
 {
-	char *text = malloc(size + 1);
+	char *text = mem_new(size + 1);
 
-	MUST(text);
 	if (size > 0)
 		memcpy(text, data, size);
 	text[size] = '\0';

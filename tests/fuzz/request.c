@@ -5,6 +5,7 @@
 #include "fuzz.h"
 
 #include "base/json.h"
+#include "cni/call.h"
 #include "ipam/conf.h"
 #include "ipam/request.h"
 #include "ipam/usable.h"
@@ -54,29 +55,26 @@ static void ask(struct cni_call *call)
 	must_explain(result, &e);
 	if (result == 0) {
 		must_be_usable(&request, &conf.ranges);
-		request_free(&request);
 	}
-	ipam_conf_free(&conf);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	fuzz_begin();
 	char *text = text_of(data, size);
 	char *line = strrchr(text, '\n');
 	struct log log = { .level = LOG_ERROR, .err = -1, .file = -1 };
 	cJSON *conf = NULL;
 	struct cni_call call = { .log = &log,
 				 .command = "ADD",
-				 .args = line ? line + 1 : "",
 				 .version = size % 2 ? CNI_0_2_0 : CNI_NEWEST,
 				 .network = "ipam-status" };
 	struct err e = { 0 };
 
+	args_split(line ? line + 1 : "", &call.args);
 	if (json_parse(text, line ? (size_t)(line - text) : strlen(text), &conf, &e) == 0) {
 		call.conf = conf;
 		ask(&call);
-		cJSON_Delete(conf);
 	}
-	free(text);
 	return 0;
 }

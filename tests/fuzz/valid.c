@@ -30,12 +30,11 @@ static void must_read_the_same(const char *list)
 	MUST(cJSON_AddItemToObject(conf, "cni.dev/valid-attachments", read));
 	MUST(valid_attachments_read(conf, &again, &e) == 0);
 	MUST(strcmp(list, again) == 0);
-	free(again);
-	cJSON_Delete(conf);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	fuzz_begin();
 	cJSON *conf = NULL;
 	char *list = NULL;
 	struct err e = { 0 };
@@ -49,7 +48,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (result == 0)
 			must_read_the_same(list);
 	}
-	free(list);
-	cJSON_Delete(conf);
 	return 0;
 }
