@@ -142,7 +142,7 @@ WRAP_ipam_test = $(WRAP_add_test)
 WRAP_release_test = $(WRAP_add_test)
 WRAP_status_test = $(WRAP_add_test)
 WRAP_memory_test = $(WRAP_add_test) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
-WRAP_answer_test = -Wl,--wrap=close
+WRAP_output_test = -Wl,--wrap=close
 $(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(O)/tests/unit/shared.a $(O)/src/all.a
 	$(CC) $(CFLAGS) -pie $(LDFLAGS) $(PQ_WRAP) $(WRAP_$(@F)) -o $@ $< -Wl,--start-group $(filter %.a,$^) \
 		$(PQ_LIBS) -Wl,--end-group $(CJSON_LIBS) -lcrypto -lcmocka

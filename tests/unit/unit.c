@@ -52,6 +52,7 @@ cJSON *json_of(const char *text)
 	cJSON *value = NULL;
 	struct err e = { 0 };
 
+	text = J(text);
 	if (json_parse(text, strlen(text), &value, &e) < 0)
 		fail_msg("%s: %s", text, e.msg);
 	return value;

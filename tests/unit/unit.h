@@ -53,7 +53,7 @@ void assert_err(const struct err *e, int code, const char *msg, const char *deta
  * until the process ends. */
 const char *J(const char *text);
 
-/* The value of that JSON text. */
+/* The value of that JSON text, in which ' may stand for ". */
 cJSON *json_of(const char *text);
 
 #endif

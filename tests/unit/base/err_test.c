@@ -1,8 +1,6 @@
 /* The error and its object. Needs nothing. */
 #include "unit.h"
 
-#include "cni/output.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -69,19 +67,4 @@ TEST(too_long_is_cut_at_a_character)
 	err_wrap(&e, "w");
 	assert_int_equal(strlen(e.msg), 1023);
 	assert_memory_equal(e.msg, "w: xxx", 6);
-}
-
-TEST(the_object)
-{
-	struct err e;
-	char *json;
-
-	err_set(&e, CNI_ADDRESS_IN_USE, "\"10.0.0.5\" is held");
-	json = error_json(&e, "0.4.0");
-	assert_string_equal(json, "{\"cniVersion\":\"0.4.0\",\"code\":100,"
-				  "\"msg\":\"\\\"10.0.0.5\\\" is held\",\"details\":\"\"}");
-	err_details(&e, "by pod-a");
-	json = error_json(&e, NULL);
-	assert_string_equal(json, "{\"cniVersion\":\"1.1.0\",\"code\":100,"
-				  "\"msg\":\"\\\"10.0.0.5\\\" is held\",\"details\":\"by pod-a\"}");
 }

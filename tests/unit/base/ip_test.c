@@ -148,3 +148,24 @@ TEST(order_and_next)
 	assert_int_equal(ip_bits(&a), 32);
 	assert_int_equal(ip_bits(&six), 128);
 }
+
+TEST(lists)
+{
+	static const char *const texts[] = { "10.0.0.1/24", "fd00::1/64", "10.0.0.2/24",
+					     "10.0.0.3/24", "fd00::2/64" };
+	struct addresses all = { 0 };
+	struct ip host = ip_of("10.0.0.2");
+
+	assert_null(addresses_find(&all, &host));
+	for (size_t i = 0; i < COUNT(texts); i++)
+		addresses_add(&all,
+			      &(struct address){ .ip = ip_of(texts[i]), .interface = (int)i });
+	assert_int_equal(all.n, COUNT(texts));
+	for (size_t i = 0; i < COUNT(texts); i++)
+		assert_int_equal(all.list[i].interface, i);
+	assert_ptr_equal(addresses_find(&all, &host), &all.list[2]); /* whatever its prefix */
+	host = ip_of("10.0.0.9");
+	assert_null(addresses_find(&all, &host));
+	assert_int_equal(addresses_of_family(&all, 4), 3);
+	assert_int_equal(addresses_of_family(&all, 6), 2);
+}

@@ -1,9 +1,35 @@
-/* UTF-8. Needs nothing. */
+/* Strings that grow, and UTF-8. Needs nothing. */
 #include "unit.h"
 
 #include <stdio.h>
 
 #include "base/text.h"
+
+/* ---- a string that grows ---- */
+
+TEST(it_grows)
+{
+	struct strbuf b = { 0 };
+
+	assert_string_equal(strbuf_str(&b), "");
+	for (int i = 0; i < 1000; i++)
+		strbuf_addf(&b, "%03d", i);
+	assert_int_equal(b.len, 3000);
+	assert_int_equal(strlen(strbuf_str(&b)), 3000);
+	assert_memory_equal(strbuf_str(&b) + 2997, "999", 4);
+}
+
+TEST(items_are_joined)
+{
+	struct strbuf b = { 0 };
+
+	strbuf_join(&b, ", ", "a");
+	strbuf_join(&b, ", ", "b");
+	strbuf_join(&b, ",", "c");
+	assert_string_equal(strbuf_str(&b), "a, b,c");
+}
+
+/* ---- UTF-8 ---- */
 
 TEST(characters)
 {
@@ -77,4 +103,12 @@ TEST(whole_characters)
 		assert_int_equal(utf8_whole(text, t[i].len), t[i].whole);
 		assert_int_equal(strlen(text), t[i].whole);
 	}
+}
+
+TEST(whole_texts)
+{
+	assert_true(utf8_valid(""));
+	assert_true(utf8_valid("caf\xc3\xa9 \n"));
+	assert_false(utf8_valid("caf\xc3"));
+	assert_false(utf8_valid("\xff"));
 }

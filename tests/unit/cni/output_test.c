@@ -1,4 +1,5 @@
-/* Printing, and undoing what could not be printed. Needs memfd_create. */
+/* Printing, and rolling back what could not be printed; what a plugin says about itself. Needs
+ * memfd_create. */
 #include "memory_fds.h"
 
 #include <errno.h>
@@ -7,6 +8,26 @@
 #include <stdlib.h>
 
 #include "cni/output.h"
+
+/* ---- error objects ---- */
+
+TEST(the_object)
+{
+	struct err e;
+	char *json;
+
+	err_set(&e, CNI_ADDRESS_IN_USE, "%s", J("'10.0.0.5' is held"));
+	json = error_json(&e, "0.4.0");
+	assert_string_equal(
+		json,
+		J("{'cniVersion':'0.4.0','code':100,'msg':'\\'10.0.0.5\\' is held','details':''}"));
+	err_details(&e, "by pod-a");
+	json = error_json(&e, NULL);
+	assert_string_equal(json, J("{'cniVersion':'1.1.0','code':100,'msg':'\\'10.0.0.5\\' is "
+				    "held','details':'by pod-a'}"));
+}
+
+/* ---- answers ---- */
 
 /* A call in a sys, and what happened to its answer. */
 struct stage {
@@ -49,18 +70,20 @@ static void note_undo(void *context, struct log *log)
 
 static struct cni_reply answer_of(const char *json, struct fate *fate)
 {
-	return (struct cni_reply){ .json = (char *)json, .rollback = note_undo, .context = fate };
+	return (struct cni_reply){ .json = json ? (char *)J(json) : NULL,
+				   .rollback = note_undo,
+				   .context = fate };
 }
 
 TEST(printed)
 {
 	struct fate fate = { 0 };
-	struct cni_reply answer = answer_of("{\"ips\":[]}", &fate);
+	struct cni_reply answer = answer_of("{'ips':[]}", &fate);
 	struct stage s;
 
 	stage_set(&s);
 	assert_int_equal(send_reply(&s.call, &answer), 0);
-	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)), "{\"ips\":[]}\n");
+	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)), J("{'ips':[]}\n"));
 	assert_string_equal(held(s.sys.err, s.text, sizeof(s.text)), "");
 	assert_int_equal(fate.undone, 0);
 	world_close(&s.sys);
@@ -82,13 +105,13 @@ TEST(nothing_to_print)
 TEST(a_passed_on_error)
 {
 	struct fate fate = { 0 };
-	struct cni_reply answer = answer_of("{ \"code\": 100 }", &fate);
+	struct cni_reply answer = answer_of("{ 'code': 100 }", &fate);
 	struct stage s;
 
 	stage_set(&s);
 	answer.is_error = true;
 	assert_int_equal(send_reply(&s.call, &answer), 1);
-	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)), "{ \"code\": 100 }");
+	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)), J("{ 'code': 100 }"));
 	assert_int_equal(fate.undone, 0);
 	world_close(&s.sys);
 }
@@ -199,7 +222,7 @@ TEST(after_the_end_there_is_a_moment_left)
 	stage_set(&s);
 	s.deadline = deadline_in(0);
 	assert_int_equal(send_reply(&s.call, &answer), 0);
-	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)), "{}\n");
+	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)), J("{}\n"));
 	world_close(&s.sys);
 }
 
@@ -211,9 +234,9 @@ TEST(an_error)
 	stage_set(&s);
 	err_set(&e, CNI_ADDRESS_IN_USE, "10.0.0.5 is held");
 	assert_int_equal(send_error(&s.call, &e, NULL), 1);
-	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)),
-			    "{\"cniVersion\":\"1.1.0\",\"code\":100,\"msg\":\"10.0.0.5 is held\","
-			    "\"details\":\"\"}\n");
+	assert_string_equal(
+		held(s.sys.out, s.text, sizeof(s.text)),
+		J("{'cniVersion':'1.1.0','code':100,'msg':'10.0.0.5 is held','details':''}\n"));
 	assert_non_null(strstr(held(s.sys.err, s.text, sizeof(s.text)),
 			       " [error] ADD: 10.0.0.5 is held\n"));
 	world_close(&s.sys);
@@ -221,9 +244,98 @@ TEST(an_error)
 	err_details(&e, "by pod-a");
 	assert_int_equal(send_error(&s.call, &e, "0.4.0"), 1);
 	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)),
-			    "{\"cniVersion\":\"0.4.0\",\"code\":100,\"msg\":\"10.0.0.5 is held\","
-			    "\"details\":\"by pod-a\"}\n");
+			    J("{'cniVersion':'0.4.0','code':100,'msg':'10.0.0.5 is "
+			      "held','details':'by pod-a'}\n"));
 	assert_non_null(strstr(held(s.sys.err, s.text, sizeof(s.text)),
 			       " [error] ADD: 10.0.0.5 is held; by pod-a\n"));
 	world_close(&s.sys);
+}
+
+/* ---- about the plugin ---- */
+
+static const struct cni_plugin plugin = { .name = "test-cni", .about = "tests things" };
+
+#define VERSIONS "0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0"
+
+TEST(versions)
+{
+	char *json = versions_json();
+
+	assert_string_equal(json, J("{'cniVersion':'1.1.0','supportedVersions':['0.1.0','0.2.0','0."
+				    "3.0','0.3.1','0.4.0','1.0.0','1.1.0']}"));
+}
+
+TEST(one_line)
+{
+	char text[4096];
+	int fd = memory("");
+
+	assert_int_equal(print_about(&plugin, fd), 0);
+	assert_string_equal(held(fd, text, sizeof(text)),
+			    "test-cni " VERSION
+			    ": tests things; CNI protocol versions supported: " VERSIONS "\n");
+	close(fd);
+}
+
+TEST(options)
+{
+	static const struct {
+		const char *option;
+		int status;
+		const char *out, *err;
+	} t[] = {
+		{ "--version", 0,
+		  "test-cni " VERSION " (" BUILD_LINK
+		  " build)\nCNI protocol versions supported: " VERSIONS "\n",
+		  "" },
+		{ "-V", 0, NULL, "" },
+		{ "--help", 0, NULL, "" },
+		{ "-h", 0, NULL, "" },
+		{ "--verbose", 2, "",
+		  "test-cni: unknown argument '--verbose': see test-cni --help\n" },
+		{ "", 2, "", "test-cni: unknown argument '': see test-cni --help\n" },
+	};
+	char text[4096];
+
+	for (size_t i = 0; i < COUNT(t); i++) {
+		int out = memory("");
+		int err = memory("");
+
+		assert_int_equal(print_option(&plugin, t[i].option, out, err), t[i].status);
+		if (t[i].out)
+			assert_string_equal(held(out, text, sizeof(text)), t[i].out);
+		assert_string_equal(held(err, text, sizeof(text)), J(t[i].err));
+		close(out);
+		close(err);
+	}
+}
+
+TEST(help_names_everything)
+{
+	static const char *const words[] = { "test-cni: tests things\n",
+					     "--version",
+					     "CNI_COMMAND",
+					     "CNI_PATH",
+					     "CNI_CONTAINERID",
+					     "CNI_IFNAME",
+					     "CNI_NETNS",
+					     "CNI_ARGS",
+					     "stdin",
+					     "/opt/cni/bin test-cni < network.conf\n" };
+	char text[4096];
+	int out = memory("");
+
+	print_option(&plugin, "--help", out, -1);
+	held(out, text, sizeof(text));
+	for (size_t i = 0; i < COUNT(words); i++)
+		assert_non_null(strstr(text, words[i]));
+	close(out);
+}
+
+TEST(a_full_disk)
+{
+	int full = open("/dev/full", O_WRONLY);
+
+	assert_int_equal(print_option(&plugin, "--version", full, -1), 1);
+	close(full);
 }
