@@ -136,12 +136,7 @@ library-trial: $(O)/tests/bench/floor
 # One program for each file of tests/unit/ROOM, which mirrors src/ROOM. It takes from two archives what it
 # uses: the sources, and what the tests share (tests/unit/*.c).
 # WRAP_x_test holds what x_test.c needs besides (-Wl,--wrap=...).
-WRAP_add_test = -Wl,--wrap=store_open
-WRAP_check_test = $(WRAP_add_test)
-WRAP_ipam_test = $(WRAP_add_test)
-WRAP_release_test = $(WRAP_add_test)
-WRAP_status_test = $(WRAP_add_test)
-WRAP_memory_test = $(WRAP_add_test) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+WRAP_memory_test = -Wl,--wrap=mem_new,--wrap=mem_grow,--wrap=mem_strdup,--wrap=mem_strndup,--wrap=mem_printf
 WRAP_output_test = -Wl,--wrap=close
 $(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(O)/tests/unit/shared.a $(O)/src/all.a
 	$(CC) $(CFLAGS) -pie $(LDFLAGS) $(PQ_WRAP) $(WRAP_$(@F)) -o $@ $< -Wl,--start-group $(filter %.a,$^) \

@@ -12,10 +12,13 @@ static const struct cni_verb verbs[] = {
 	{ 0 },
 };
 
+static const struct ipam_setup setup = { .open_store = store_open };
+
 static const struct cni_plugin plugin = {
 	.name = "ipam-status-cni",
 	.about = "CNI IPAM plugin that records static addresses in PostgreSQL",
 	.verbs = verbs,
+	.setup = &setup,
 };
 
 int main(int argc, char **argv, char **env)

@@ -60,6 +60,7 @@ struct cni_call {
 	const cJSON *conf; /* stdin as an object */
 	enum cni_version version;
 	const char *network; /* the configuration's name */
+	const void *setup;   /* as in struct cni_plugin */
 };
 
 /* The value of a key in CNI_ARGS, of a repeated key the last; NULL where absent. */
@@ -102,6 +103,7 @@ struct cni_plugin {
 	const char *name;  /* "ipam-status-cni" */
 	const char *about; /* what it is, one line without its version */
 	const struct cni_verb *verbs;
+	const void *setup; /* what main() hands to the verbs, in cni_call; may be NULL */
 };
 
 /* main() of a plugin: returns the exit status. */

@@ -2,16 +2,59 @@
 #ifndef IPAM_IPAM_H
 #define IPAM_IPAM_H
 
+#include "base/json.h"
 #include "cni/cni.h"
-#include "ipam/conf.h"
+#include "cni/result.h"
+#include "ipam/range.h"
 #include "store/store.h"
 
-/* What every verb needs first: the configuration, this host, the store. */
+/* The `ipam` object of the configuration. */
+struct ipam_conf {
+	const cJSON *ipam;      /* the object itself: libpq's keywords are the store's part */
+	const cJSON *addresses; /* NULL where absent */
+	struct result answer;   /* routes and dns */
+	struct ranges ranges;
+	const char *node; /* NULL where absent */
+	double gc_grace;  /* seconds */
+	double timeout;   /* seconds; 0: the verb's default */
+	enum log_level log_level;
+	const char *log_file; /* NULL where absent */
+};
+
+/* All keys of the `ipam` object but libpq's. README's table has the same. */
+extern const struct json_key ipam_keys[];
+
+/* What every verb needs first. */
 struct ipam {
 	struct ipam_conf conf;
 	struct node node;
 	struct store store;
 };
+
+/* What main() hands to the verbs (struct cni_plugin): how the store is opened. */
+struct ipam_setup {
+	store_open_fn *open_store;
+};
+
+/*
+ * Reads the configuration for the call's verb. DEL and GC do not read `ranges`, `routes` and `dns`.
+ * An unknown key is CNI_UNSUPPORTED_FIELD, on DEL only a warning; a wrong value is
+ * CNI_INVALID_NETWORK_CONFIG.
+ */
+int ipam_conf_read(const struct cni_call *call, struct ipam_conf *out, struct err *e);
+
+enum ipam_needs { IPAM_NEEDS_NODE = 1, IPAM_NEEDS_BOOT = 2 };
+
+/*
+ * Reads the configuration, sets the call's log and deadline by it, logs that the verb was invoked,
+ * finds out who this host is as far as `needs` (enum ipam_needs) says, and opens the store. On
+ * failure nothing is left open.
+ */
+int ipam_open(const struct cni_call *call, unsigned needs, struct ipam *out, struct err *e);
+void ipam_close(struct ipam *i);
+
+/* The attachment of the call. */
+struct attachment ipam_attachment(const struct cni_call *call, const struct ipam *i);
 
 /*
  * Who this host is: `configured` if it is not NULL, otherwise the host name together with the
@@ -24,21 +67,13 @@ int node_identity(const struct sys *sys, const char *configured, struct node *ou
  * are in use. */
 int node_boot(const struct sys *sys, struct node *out, struct err *e);
 
-enum ipam_needs { IPAM_NEEDS_NODE = 1, IPAM_NEEDS_BOOT = 2 };
-
 /*
- * Reads the configuration, sets the call's log and deadline by it, logs that the verb was invoked,
- * learns who this host is as far as `needs` (enum ipam_needs) says, opens the store. On failure
- * nothing is left to close.
+ * GC's list of valid attachments as JSON: `cni.dev/valid-attachments`, or `cni.dev/attachments`
+ * where that key is absent. null and no key at all are an empty list. CNI_INVALID_NETWORK_CONFIG
+ * for a list of another type, an entry without the two strings, a repeated key, and a character
+ * that could not be read: GC must not guess.
  */
-int ipam_open(const struct cni_call *call, unsigned needs, struct ipam *out, struct err *e);
-void ipam_close(struct ipam *i);
-
-/* The attachment of the call. Borrows from both. */
-struct attachment ipam_attachment(const struct cni_call *call, const struct ipam *i);
-
-/* Seconds that a release gets after the deadline or after everybody has gone. */
-#define IPAM_RELEASE_SECONDS 0.3
+int valid_attachments_read(const cJSON *conf, const char **out, struct err *e);
 
 cni_verb_run ipam_add, ipam_del, ipam_check, ipam_gc, ipam_status;
 

@@ -1,4 +1,4 @@
-/* `ranges`, as the upstream host-local plugin has them: what may be asked for. */
+/* `ranges`, as the upstream host-local plugin has them: which addresses may be asked for. */
 #ifndef IPAM_RANGE_H
 #define IPAM_RANGE_H
 
@@ -9,21 +9,30 @@
 #include "base/ip.h"
 
 struct range {
-	struct ip subnet, start, end; /* start and end belong to it */
+	size_t set; /* the number of the range set that it belongs to, from 0 */
+	struct ip subnet;
+	struct ip start, end; /* the first and the last address */
 	struct ip gateway;
 };
 
 struct ranges {
-	struct range *list; /* owned */
-	size_t n;           /* 0: anything may be asked for */
+	struct range *list; /* in the order of the configuration */
+	size_t n;           /* 0: any address may be asked for */
 };
 
-/* Reads `ranges` (NULL: none) with host-local's defaults and refusals: CNI_INVALID_NETWORK_CONFIG.
- */
+/* Reads `ranges` (NULL: none) with host-local's defaults. What host-local refuses is
+ * CNI_INVALID_NETWORK_CONFIG. */
 int ranges_read(const cJSON *json, struct ranges *out, struct err *e);
-void ranges_free(struct ranges *r);
 
 /* The range that holds an address, or NULL. */
 const struct range *ranges_holding(const struct ranges *r, const struct ip *ip);
+
+/*
+ * Completes an address and checks it. It gets the prefix length of its range if it has none (-1),
+ * and the gateway of its range if `gateway` has family 0. CNI_INVALID_NETWORK_CONFIG if the address
+ * lies outside of the ranges, stays without a prefix length or cannot be an interface's, and if the
+ * gateway is of another family.
+ */
+int address_check(const struct ranges *ranges, struct ip *ip, struct ip *gateway, struct err *e);
 
 #endif

@@ -2,30 +2,16 @@
 #ifndef IPAM_REQUEST_H
 #define IPAM_REQUEST_H
 
-#include "cni/cni.h"
-#include "ipam/conf.h"
-
-struct request_ip {
-	struct ip ip;      /* with its prefix length */
-	struct ip gateway; /* family 0: none */
-};
-
-struct request {
-	struct request_ip *ips; /* owned; no host twice */
-	size_t n;
-};
+#include "ipam/ipam.h"
 
 /*
  * Reads all sources in their order: runtimeConfig.ips, else the pod's annotation, else
- * args.cni.ips, else CNI_ARGS IP and GATEWAY with ipam.addresses. An address that cannot be given
- * out is CNI_INVALID_NETWORK_CONFIG, as is more than one of a family up to 0.2.0. Asking for
- * nothing is a request with n 0.
+ * args.cni.ips, else CNI_ARGS IP and GATEWAY together with ipam.addresses. Each address has a
+ * prefix length, and none is there twice; without any, *out is empty. CNI_INVALID_NETWORK_CONFIG
+ * for an address that cannot be given out, and for more than one of a family up to 0.2.0;
+ * CNI_INVALID_ENVIRONMENT where CNI_ARGS are malformed.
  */
-int request_read(const struct cni_call *call, const struct ipam_conf *conf, struct request *out,
+int request_read(const struct cni_call *call, const struct ipam_conf *conf, struct addresses *out,
 		 struct err *e);
-void request_free(struct request *r);
-
-/* What the request says of an address, prefix lengths aside; NULL: nothing. */
-const struct request_ip *request_find(const struct request *r, const struct ip *ip);
 
 #endif

@@ -31,8 +31,7 @@ struct attachment {
 /* What an attachment asks for, and what is recorded with it. */
 struct reservation {
 	struct attachment by;
-	const struct ip *ips; /* each with a prefix length, no host twice */
-	size_t n_ips;
+	const struct addresses *addresses; /* each with a prefix length, no host twice */
 	const char *pod_namespace, *pod_name, *pod_uid; /* may be NULL */
 };
 

@@ -97,6 +97,7 @@ static int run(const struct cni_plugin *plugin, const struct sys *sys, int signa
 				 .log = &log,
 				 .default_timeout = seconds,
 				 .command = command,
+				 .setup = plugin->setup,
 				 .version = CNI_NEWEST };
 	struct err e;
 	int status;

@@ -1,56 +1,206 @@
-#include <stdlib.h>
+/*
+ * ADD: how an attachment gets its addresses.
+ *
+ * An insert that succeeds is all that a new attachment needs. Only if it conflicts with something,
+ * the store is asked who holds what (`find`), and `decide` says what that means. `confirm` and
+ * `take_over` change only rows that were found: if somebody else changes these rows in between,
+ * `confirm` misses some of them and `take_over` conflicts, and the next round begins with `find`.
+ */
 #include <string.h>
 
-#include "base/sys.h"
+#include "base/memory.h"
+#include "base/text.h"
 #include "cni/result.h"
-#include "ipam/claim.h"
-#include "ipam/ipam.h"
 #include "ipam/request.h"
 
-/* What has to live until the answer is out: undoing it needs the store and the rows. */
-struct added {
+/* How many rounds there are before ADD gives up. */
+#define ROUNDS 5
+
+/* What ADD needs from its first step until its answer is out. */
+struct add {
+	const struct cni_call *call;
 	struct ipam ipam;
-	struct request request;
-	struct reservation claim;
-	struct grant grant;
-	struct result result; /* routes and dns, then the addresses */
-	struct ip *ips;       /* owned: what the claim asks for */
+	struct addresses asked;
+	struct reservation reservation;
+	struct addresses recorded; /* as they stand in the table, with the gateways of this call */
+	struct row_ids inserted;   /* by this call, as far as it knows */
 };
 
-static void drop(void *context)
-{
-	struct added *a = context;
+/* ---- the decisions ---- */
 
-	grant_free(&a->grant);
-	request_free(&a->request);
-	result_free(&a->result);
-	free(a->ips);
-	ipam_close(&a->ipam);
-	free(a);
+enum situation {
+	HOLDS_SAME,    /* the attachment holds what it asks for */
+	HOLDS_OTHER,   /* it holds something else, recorded in this boot */
+	HELD_BY_OTHER, /* another attachment holds one of the addresses */
+	TAKE_OVER      /* whatever is in the way was left by an earlier boot of this node */
+};
+
+/* Is the row in the way for good? */
+static bool is_current(const struct allocation *row)
+{
+	return !(row->same_node && row->previous_boot);
 }
 
-/* Releases what this call has inserted, whether or not there is time left. */
-static void undo(void *context, struct log *log)
+/* *foreign is the row that HELD_BY_OTHER is about. */
+static enum situation decide(const struct allocations *all, const struct reservation *r,
+			     const struct allocation **foreign)
 {
-	struct added *a = context;
-	struct deadline l = deadline_in(IPAM_RELEASE_SECONDS);
-	struct err e = { 0 };
+	size_t own = 0, own_and_asked = 0;
+	bool own_is_current = false;
 
-	if (!a->grant.inserted.n)
-		return;
-	if (a->ipam.store.release(a->ipam.store.context, &a->claim.by, &a->grant.inserted, &l,
-				  &e) == STORE_DONE)
-		log_line(
-			log, LOG_INFO,
-			"successfully deleted the existing allocation for \"%s-%s\": ADD could not "
-			"be answered",
-			a->claim.by.pod, a->claim.by.interface);
-	else
-		log_line(log, LOG_WARNING, "what this ADD has recorded stays until DEL or GC: %s",
-			 e.msg);
+	*foreign = NULL;
+	for (size_t i = 0; i < all->n; i++) {
+		const struct allocation *row = &all->rows[i];
+
+		if (row->own) {
+			own++;
+			own_and_asked += addresses_find(r->addresses, &row->ip) != NULL;
+			own_is_current |= is_current(row);
+		} else if (is_current(row) && !*foreign) {
+			*foreign = row;
+		}
+	}
+	if (own > 0 && own == own_and_asked && own == r->addresses->n)
+		return HOLDS_SAME;
+	if (own_is_current)
+		return HOLDS_OTHER;
+	return *foreign ? HELD_BY_OTHER : TAKE_OVER;
 }
 
-/* What CNI_ARGS says of the pod; NULL where it says nothing. */
+static int holds_other(const struct allocations *all, const struct reservation *r, struct err *e)
+{
+	struct strbuf held = { 0 }, asked = { 0 };
+	char text[IP_TEXT];
+
+	for (size_t i = 0; i < all->n; i++)
+		if (all->rows[i].own)
+			strbuf_join(&held, ", ", ip_text(&all->rows[i].ip, true, text));
+	for (size_t i = 0; i < r->addresses->n; i++)
+		strbuf_join(&asked, ", ", ip_text(&r->addresses->list[i].ip, true, text));
+	err_set(e, CNI_ALLOCATION_MISMATCH, "the attachment \"%s\" (%s) holds %s already",
+		r->by.pod, r->by.interface, strbuf_str(&held));
+	return err_details(e, "it asked for %s: DEL releases what it holds", strbuf_str(&asked));
+}
+
+/* Says everything that is known of the holder. */
+static int held_by_other(const struct allocation *row, const struct reservation *r, struct err *e)
+{
+	char text[IP_TEXT];
+
+	err_set(e, CNI_ADDRESS_IN_USE, "address %s is held by \"%s\" (%s) on node \"%s\" since %s",
+		ip_text(&row->ip, false, text), row->pod, row->interface, row->node, row->since);
+	if (row->same_node && !row->this_boot)
+		return err_details(e,
+				   "recorded under another boot id, but after this host was "
+				   "started: two hosts share the name \"%s\"; give each a \"node\" "
+				   "of its own",
+				   r->by.node->name);
+	if (!row->node[0])
+		return err_details(e, "recorded before hosts were: a DEL of that container and "
+				      "interface releases it");
+	if (row->pod_name)
+		return err_details(e, "pod %s%s%s", row->pod_namespace ? row->pod_namespace : "",
+				   row->pod_namespace ? "/" : "", row->pod_name);
+	return -1;
+}
+
+/* ---- the steps ---- */
+
+/* Notes an address as recorded, with the gateway that the call gives it. */
+static void note_recorded(struct add *a, const struct ip *ip)
+{
+	const struct address *asked = addresses_find(&a->asked, ip);
+	struct address one = { .ip = *ip, .interface = -1 };
+
+	if (asked)
+		one.gateway = asked->gateway;
+	addresses_add(&a->recorded, &one);
+}
+
+static int confirm(struct add *a, const struct allocations *all, struct err *e)
+{
+	const struct store *s = &a->ipam.store;
+	const struct reservation *r = &a->reservation;
+	struct row_ids held = { 0 };
+	size_t confirmed = 0;
+	int rc;
+
+	for (size_t i = 0; i < all->n; i++)
+		if (all->rows[i].own)
+			row_ids_add(&held, all->rows[i].id);
+	rc = s->confirm(s->context, r, &held, a->call->deadline, &a->inserted, &confirmed, e);
+	if (rc != STORE_DONE)
+		return rc;
+	if (confirmed != r->addresses->n)
+		return STORE_CONFLICT; /* some rows are gone */
+	log_line(a->call->log, LOG_INFO, "\"%s-%s\" holds what it asks for already", r->by.pod,
+		 r->by.interface);
+	for (size_t i = 0; i < all->n; i++)
+		if (all->rows[i].own)
+			note_recorded(a, &all->rows[i].ip);
+	return STORE_DONE;
+}
+
+static int take_over(struct add *a, const struct allocations *all, struct err *e)
+{
+	const struct store *s = &a->ipam.store;
+	struct row_ids stale = { 0 };
+	struct released_rows gone = { 0 };
+	int rc;
+
+	for (size_t i = 0; i < all->n; i++)
+		row_ids_add(&stale, all->rows[i].id);
+	rc = s->take_over(s->context, &a->reservation, &stale, a->call->deadline, &a->inserted,
+			  &gone, e);
+	for (size_t i = 0; i < gone.n; i++)
+		log_line(a->call->log, LOG_INFO,
+			 "successfully deleted the existing allocation for \"%s-%s\": %s, left by "
+			 "boot %s of this node",
+			 gone.rows[i].pod, gone.rows[i].interface, gone.rows[i].ip,
+			 gone.rows[i].boot_id);
+	if (rc == STORE_DONE)
+		a->recorded = a->asked;
+	return rc;
+}
+
+/* One round. STORE_CONFLICT: what was found has changed meanwhile. */
+static int find_and_act(struct add *a, struct err *e)
+{
+	const struct store *s = &a->ipam.store;
+	struct allocations all = { 0 };
+	const struct allocation *foreign;
+	int rc = s->find(s->context, &a->reservation, a->call->deadline, &all, e);
+
+	if (rc != STORE_DONE)
+		return rc;
+	switch (decide(&all, &a->reservation, &foreign)) {
+	case HOLDS_SAME: return confirm(a, &all, e);
+	case HOLDS_OTHER: return holds_other(&all, &a->reservation, e);
+	case HELD_BY_OTHER: return held_by_other(foreign, &a->reservation, e);
+	case TAKE_OVER: break;
+	}
+	return take_over(a, &all, e);
+}
+
+/* Records all addresses or none. */
+static int reserve(struct add *a, struct err *e)
+{
+	const struct store *s = &a->ipam.store;
+	int rc = s->insert(s->context, &a->reservation, a->call->deadline, &a->inserted, e);
+
+	if (rc == STORE_DONE)
+		a->recorded = a->asked;
+	for (int round = 0; rc == STORE_CONFLICT && round < ROUNDS; round++)
+		rc = find_and_act(a, e);
+	if (rc == STORE_CONFLICT)
+		return err_set(e, CNI_TRY_AGAIN_LATER,
+			       "the addresses change hands faster than they can be looked at");
+	return rc;
+}
+
+/* ---- the verb ---- */
+
+/* A value of CNI_ARGS; NULL where it is absent or empty. */
 static const char *pod_arg(const struct cni_call *call, const char *key)
 {
 	const char *value = cni_arg(call, key);
@@ -58,81 +208,70 @@ static const char *pod_arg(const struct cni_call *call, const char *key)
 	return value && value[0] ? value : NULL;
 }
 
-static int nothing_requested(struct err *e)
+static int read_request(struct add *a, struct err *e)
 {
-	err_set(e, CNI_INVALID_NETWORK_CONFIG, "no address was asked for");
-	return err_details(
-		e, "ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability \"ips\"), "
-		   "the pod annotation ipam-status-cni/ips, args.cni.ips, or ipam.addresses");
-}
+	const struct cni_call *call = a->call;
 
-/* Routes and dns change hands: from the configuration into the result. */
-static void take_answers(struct added *a)
-{
-	a->result = a->ipam.conf.answers;
-	a->ipam.conf.answers = (struct result){ 0 };
-}
-
-static int fill_claim(const struct cni_call *call, struct added *a, struct err *e)
-{
-	take_answers(a);
-	if (request_read(call, &a->ipam.conf, &a->request, e) < 0)
+	if (request_read(call, &a->ipam.conf, &a->asked, e) < 0)
 		return -1;
-	if (a->request.n == 0)
-		return nothing_requested(e);
-	a->ips = calloc(a->request.n, sizeof(*a->ips));
-	if (!a->ips)
-		return err_set(e, CNI_IO_FAILURE, "out of memory");
-	for (size_t i = 0; i < a->request.n; i++)
-		a->ips[i] = a->request.ips[i].ip;
-	a->claim = (struct reservation){ .by = ipam_attachment(call, &a->ipam),
-					 .ips = a->ips,
-					 .n_ips = a->request.n,
-					 .pod_namespace = pod_arg(call, "K8S_POD_NAMESPACE"),
-					 .pod_name = pod_arg(call, "K8S_POD_NAME"),
-					 .pod_uid = pod_arg(call, "K8S_POD_UID") };
+	if (a->asked.n == 0) {
+		err_set(e, CNI_INVALID_NETWORK_CONFIG, "no address was asked for");
+		return err_details(
+			e, "ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability "
+			   "\"ips\"), the pod annotation ipam-status-cni/ips, args.cni.ips, or "
+			   "ipam.addresses");
+	}
+	a->reservation = (struct reservation){ .by = ipam_attachment(call, &a->ipam),
+					       .addresses = &a->asked,
+					       .pod_namespace = pod_arg(call, "K8S_POD_NAMESPACE"),
+					       .pod_name = pod_arg(call, "K8S_POD_NAME"),
+					       .pod_uid = pod_arg(call, "K8S_POD_UID") };
 	return 0;
 }
 
-/* The addresses as recorded, with the gateways that this call says. */
-static char *answer(const struct cni_call *call, struct added *a)
+/* Releases what this call has inserted, even if the deadline has passed. */
+static void release(void *context, struct log *log)
 {
-	for (size_t i = 0; i < a->grant.n; i++) {
-		const struct request_ip *asked = request_find(&a->request, &a->grant.ips[i]);
-		struct address ip = { .ip = a->grant.ips[i], .interface = -1 };
+	struct add *a = context;
+	const struct store *s = &a->ipam.store;
+	const struct attachment *by = &a->reservation.by;
+	struct deadline deadline = deadline_in(RELEASE_SECONDS);
+	struct err e = { 0 };
 
-		if (asked)
-			ip.gateway = asked->gateway;
-		result_add_ip(&a->result, &ip);
-	}
-	return result_print(&a->result, call->version);
-}
-
-static void log_recorded(const struct cni_call *call, const struct added *a)
-{
-	char text[IP_TEXT];
-
-	for (size_t i = 0; a->grant.inserted.n && i < a->grant.n; i++)
-		log_line(call->log, LOG_INFO, "recorded %s for \"%s-%s\"",
-			 ip_text(&a->grant.ips[i], true, text), call->container, call->ifname);
+	if (!a->inserted.n)
+		return;
+	if (s->release(s->context, by, &a->inserted, &deadline, &e) == STORE_DONE)
+		log_line(log, LOG_INFO,
+			 "successfully deleted the existing allocation for \"%s-%s\": ADD could "
+			 "not be answered",
+			 by->pod, by->interface);
+	else
+		log_line(log, LOG_WARNING, "what this ADD has recorded stays until DEL or GC: %s",
+			 e.msg);
 }
 
 int ipam_add(const struct cni_call *call, struct cni_reply *out, struct err *e)
 {
-	struct added *a = calloc(1, sizeof(*a));
-	if (!a)
-		return err_set(e, CNI_IO_FAILURE, "out of memory");
-	if (ipam_open(call, IPAM_NEEDS_NODE | IPAM_NEEDS_BOOT, &a->ipam, e) < 0) {
-		free(a);
+	struct add *a = mem_new(sizeof(*a));
+	struct result result;
+	char text[IP_TEXT];
+
+	a->call = call;
+	if (ipam_open(call, IPAM_NEEDS_NODE | IPAM_NEEDS_BOOT, &a->ipam, e) < 0)
+		return -1;
+	if (read_request(a, e) < 0 || reserve(a, e) != STORE_DONE) {
+		release(a, call->log);
+		ipam_close(&a->ipam);
 		return -1;
 	}
-	if (fill_claim(call, a, e) < 0 ||
-	    reserve(&a->ipam.store, &a->claim, call->log, call->deadline, &a->grant, e) < 0) {
-		undo(a, call->log);
-		drop(a);
-		return -1;
-	}
-	log_recorded(call, a);
-	*out = (struct cni_reply){ .json = answer(call, a), .rollback = undo, .context = a };
+	for (size_t i = 0; a->inserted.n && i < a->recorded.n; i++)
+		log_line(call->log, LOG_INFO, "recorded %s for \"%s-%s\"",
+			 ip_text(&a->recorded.list[i].ip, true, text), call->container,
+			 call->ifname);
+	result = a->ipam.conf.answer;
+	result.ips = a->recorded;
+	*out = (struct cni_reply){ .json = result_print(&result, call->version),
+				   .rollback = release,
+				   .context = a };
 	return 0;
 }

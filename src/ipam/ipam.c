@@ -1,17 +1,132 @@
+/*
+ * What every verb of the IPAM plugin does first: it reads the `ipam` object, sets log and deadline
+ * by it, finds out who this host is, and opens the store.
+ */
 #include "ipam/ipam.h"
 
 #include <string.h>
 
 #include "cni/output.h"
 
-/* What is kept of the time for cancelling and releasing, so that the answer comes within it. */
-static double reserve(double timeout)
+#define MAX_NODE 255 /* bytes */
+
+/* ---- the keys ---- */
+
+static const struct json_key address_keys[] = {
+	{ .name = "address", .type = JSON_STRING },
+	{ .name = "gateway", .type = JSON_STRING },
+	{ 0 },
+};
+
+static const struct json_key range_keys[] = {
+	{ .name = "subnet", .type = JSON_STRING },
+	{ .name = "rangeStart", .type = JSON_STRING },
+	{ .name = "rangeEnd", .type = JSON_STRING },
+	{ .name = "gateway", .type = JSON_STRING },
+	{ 0 },
+};
+
+const struct json_key ipam_keys[] = {
+	{ .name = "type", .type = JSON_STRING },
+	{ .name = "addresses", .type = JSON_OBJECTS, .inside = address_keys, .answer = true },
+	{ .name = "routes", .type = JSON_OBJECTS, .inside = route_keys, .answer = true },
+	{ .name = "dns", .type = JSON_OBJECT, .inside = dns_keys, .answer = true },
+	{ .name = "ranges", .type = JSON_LIST, .inside = range_keys, .answer = true },
+	{ .name = "node", .type = JSON_STRING },
+	{ .name = "gcGracePeriod", .type = JSON_NUMBER },
+	{ .name = "timeout", .type = JSON_NUMBER },
+	{ .name = "logLevel", .type = JSON_STRING },
+	{ .name = "logFile", .type = JSON_STRING },
+	{ .also = store_keyword },
+};
+
+static int read_string(const cJSON *ipam, const char *key, const char **out, struct err *e)
 {
-	return timeout > 4 ? 0.5 : timeout / 8;
+	*out = json_get(ipam, key) ? json_string(ipam, key) : NULL;
+	if (*out && !**out)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.%s must not be empty", key);
+	return 0;
 }
 
-/* What is said if the last resort has to say it. */
-static void arm_last_resort(const struct cni_call *call, double seconds)
+/* A number of seconds above 0 (with `zero` 0 as well) and up to `max`; 0 where it is absent. */
+static int read_seconds(const cJSON *ipam, const char *key, bool zero, double max, double *out,
+			struct err *e)
+{
+	const cJSON *value = json_get(ipam, key);
+
+	*out = value ? value->valuedouble : 0;
+	if (value && !((*out > 0 || (zero && *out == 0)) && *out <= max))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam.%s must be a number of seconds, %s and up to %.0f", key,
+			       zero ? "0 or more" : "above 0", max);
+	return 0;
+}
+
+static int read_log_level(const cJSON *ipam, enum log_level *out, struct err *e)
+{
+	const char *name;
+	int level = LOG_INFO;
+
+	if (read_string(ipam, "logLevel", &name, e) < 0)
+		return -1;
+	if (name)
+		level = log_level_of(name);
+	if (level < 0)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam.logLevel must be error, warning, info or debug, not \"%s\"",
+			       name);
+	*out = (enum log_level)level;
+	return 0;
+}
+
+/* Routes and dns: parsed as a result, so that they are valid in the answer. */
+static int read_answer(const cJSON *ipam, struct result *out, struct err *e)
+{
+	static const char *const keys[] = { "routes", "dns" };
+	cJSON *object = cJSON_CreateObject();
+
+	for (size_t i = 0; i < 2; i++)
+		if (json_get(ipam, keys[i]))
+			cJSON_AddItemToObjectCS(object, keys[i],
+						cJSON_Duplicate(json_get(ipam, keys[i]), true));
+	if (result_parse(object, CNI_NEWEST, CNI_INVALID_NETWORK_CONFIG, out, e) < 0)
+		return err_wrap(e, "ipam");
+	return 0;
+}
+
+int ipam_conf_read(const struct cni_call *call, struct ipam_conf *c, struct err *e)
+{
+	const cJSON *ipam = json_get(call->conf, "ipam");
+	bool del = strcmp(call->command, "DEL") == 0;
+	bool releasing = del || strcmp(call->command, "GC") == 0;
+	const struct json_rules rules = { .warn = del ? call->log : NULL, .releasing = releasing };
+
+	*c = (struct ipam_conf){ .ipam = ipam };
+	if (!cJSON_IsObject(ipam))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "the configuration needs an \"ipam\" object");
+	if (json_check(ipam, ipam_keys, "ipam", &rules, e) < 0 ||
+	    read_string(ipam, "node", &c->node, e) < 0 ||
+	    read_string(ipam, "logFile", &c->log_file, e) < 0 ||
+	    read_log_level(ipam, &c->log_level, e) < 0 ||
+	    read_seconds(ipam, "timeout", false, MAX_TIMEOUT, &c->timeout, e) < 0 ||
+	    read_seconds(ipam, "gcGracePeriod", true, 1e9, &c->gc_grace, e) < 0)
+		return -1;
+	if (c->node && strlen(c->node) > MAX_NODE)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam.node must not be longer than %d bytes", MAX_NODE);
+	if (releasing)
+		return 0;
+	c->addresses = json_get(ipam, "addresses");
+	if (read_answer(ipam, &c->answer, e) < 0)
+		return -1;
+	return ranges_read(json_get(ipam, "ranges"), &c->ranges, e);
+}
+
+/* ---- opening ---- */
+
+/* The error that is printed if the process hangs where no poll reaches. */
+static void prepare_watchdog(const struct cni_call *call, double timeout)
 {
 	bool status = strcmp(call->command, "STATUS") == 0;
 	double gone = (double)(monotonic_now() - call->started) / 1e9;
@@ -19,50 +134,44 @@ static void arm_last_resort(const struct cni_call *call, double seconds)
 
 	err_set(&e, status ? CNI_PLUGIN_NOT_AVAILABLE : CNI_TRY_AGAIN_LATER,
 		"%s, and the database's library does not come back", wait_reason(WAIT_TIMEOUT));
-	char *json = error_json(&e, cni_version_text(call->version));
-	arm_watchdog(seconds - gone + WATCHDOG_SECONDS, call->sys->out, json);
+	arm_watchdog(timeout - gone + WATCHDOG_SECONDS, call->sys->out,
+		     error_json(&e, cni_version_text(call->version)));
 }
 
+/* Part of the timeout is kept for cancelling and releasing, so that the answer comes within it. */
 static void set_deadline(const struct cni_call *call, double timeout)
 {
-	double standard = (double)(call->deadline->end - call->started) / 1e9;
-	double seconds = timeout > 0 ? timeout : standard;
+	double kept;
 
-	call->deadline->end = call->started + (int64_t)((seconds - reserve(seconds)) * 1e9);
-	arm_last_resort(call, seconds);
-}
-
-static int read_host(const struct cni_call *call, unsigned needs, struct ipam *i, struct err *e)
-{
-	if ((needs & IPAM_NEEDS_NODE) && node_identity(call->sys, i->conf.node, &i->node, e) < 0)
-		return -1;
-	return needs & IPAM_NEEDS_BOOT ? node_boot(call->sys, &i->node, e) : 0;
+	if (timeout <= 0)
+		timeout = call->default_timeout;
+	kept = timeout > 4 ? RESERVE_SECONDS : timeout / 8;
+	call->deadline->end = call->started + (int64_t)((timeout - kept) * 1e9);
+	prepare_watchdog(call, timeout);
 }
 
 int ipam_open(const struct cni_call *call, unsigned needs, struct ipam *out, struct err *e)
 {
-	struct ipam i = { 0 };
+	const struct ipam_setup *setup = call->setup;
 
-	if (ipam_conf_read(call, &i.conf, e) < 0)
+	if (ipam_conf_read(call, &out->conf, e) < 0)
 		return -1;
-	set_deadline(call, i.conf.timeout);
-	call->log->level = i.conf.log_level;
-	if (i.conf.log_file)
-		log_open(call->log, i.conf.log_file);
+	set_deadline(call, out->conf.timeout);
+	call->log->level = out->conf.log_level;
+	if (out->conf.log_file)
+		log_open(call->log, out->conf.log_file);
 	cni_log_invoked(call);
-	if (read_host(call, needs, &i, e) < 0 ||
-	    store_open(i.conf.ipam, call->log, &i.store, e) < 0) {
-		ipam_conf_free(&i.conf);
+	if ((needs & IPAM_NEEDS_NODE) &&
+	    node_identity(call->sys, out->conf.node, &out->node, e) < 0)
 		return -1;
-	}
-	*out = i;
-	return 0;
+	if ((needs & IPAM_NEEDS_BOOT) && node_boot(call->sys, &out->node, e) < 0)
+		return -1;
+	return setup->open_store(out->conf.ipam, call->log, &out->store, e);
 }
 
 void ipam_close(struct ipam *i)
 {
 	i->store.close(i->store.context);
-	ipam_conf_free(&i->conf);
 }
 
 struct attachment ipam_attachment(const struct cni_call *call, const struct ipam *i)

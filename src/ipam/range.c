@@ -1,12 +1,17 @@
+/*
+ * Which addresses may be asked for: `ranges` as the upstream host-local plugin has them, with its
+ * defaults and refusals, and the addresses that no interface can have.
+ */
 #include "ipam/range.h"
 
-#include <stdlib.h>
-
 #include "base/json.h"
+#include "base/memory.h"
 
-#define MOST 4096 /* each is compared with all before it */
+#define MAX_RANGES 4096 /* each one is compared with all before it */
 
-static bool holds(const struct range *r, const struct ip *ip)
+/* ---- the configuration ---- */
+
+static bool range_holds(const struct range *r, const struct ip *ip)
 {
 	return ip->family == r->subnet.family && ip_in(ip, &r->subnet) &&
 	       ip_compare(ip, &r->start) >= 0 && ip_compare(ip, &r->end) <= 0;
@@ -15,7 +20,7 @@ static bool holds(const struct range *r, const struct ip *ip)
 const struct range *ranges_holding(const struct ranges *r, const struct ip *ip)
 {
 	for (size_t i = 0; i < r->n; i++)
-		if (holds(&r->list[i], ip))
+		if (range_holds(&r->list[i], ip))
 			return &r->list[i];
 	return NULL;
 }
@@ -27,126 +32,113 @@ static int read_subnet(const cJSON *json, struct range *r, struct err *e)
 	struct ip network;
 
 	if (!text || !ip_parse(text, &r->subnet) || r->subnet.prefix < 0)
-		return err_set(
-			e, CNI_INVALID_NETWORK_CONFIG,
-			"ipam.ranges: a range needs a subnet such as \"10.10.0.0/16\", not \"%s\"",
-			text ? text : "");
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "a range needs a subnet such as \"10.10.0.0/16\", not \"%s\"",
+			       text ? text : "");
 	if (r->subnet.prefix > ip_bits(&r->subnet) - 2)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "ipam.ranges: network %s is too small to allocate from", text);
+			       "network %s is too small to allocate from", text);
 	network = ip_network(&r->subnet);
 	if (ip_compare(&network, &r->subnet) != 0)
-		return err_set(
-			e, CNI_INVALID_NETWORK_CONFIG,
-			"ipam.ranges: network %s has host bits set: the network address is %s",
-			text, ip_text(&network, true, shown));
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "network %s has host bits set: the network address is %s", text,
+			       ip_text(&network, true, shown));
 	return 0;
 }
 
-/* An address of the range, or what stands for it where the key is absent. */
-static int read_ip(const cJSON *json, const char *key, const struct ip *otherwise, struct ip *out,
-		   struct err *e)
+/* One address of the range. Where the key is absent or empty, *out stays. */
+static int read_ip(const cJSON *json, const char *key, struct ip *out, struct err *e)
 {
 	const cJSON *value = json_get(json, key);
 	const char *text = json_string(json, key);
 
-	*out = *otherwise;
 	out->prefix = -1;
 	if (!value || (text && !text[0]))
 		return 0;
 	if (!text || !ip_parse(text, out) || out->prefix >= 0)
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "ipam.ranges: %s is not an IP address: \"%s\"", key,
-			       text ? text : "");
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s is not an IP address: \"%s\"",
+			       key, text ? text : "");
 	return 0;
 }
 
-/* host-local begins and ends one address inside the subnet; IPv6 has no broadcast address. */
-static struct ip default_end(const struct ip *subnet)
+/* Like host-local, a range begins and ends one address inside of its subnet, but IPv6 has no
+ * broadcast address. */
+static void set_defaults(struct range *r)
 {
-	struct ip last = ip_last(subnet);
-
-	if (last.family == 4)
-		last.bytes[3]--;
-	return last;
+	r->start = ip_next(&r->subnet);
+	r->gateway = r->start;
+	r->end = ip_last(&r->subnet);
+	if (r->end.family == 4)
+		r->end.bytes[3]--;
 }
 
 static int read_range(const cJSON *json, struct range *r, struct err *e)
 {
-	struct ip first, last;
-	char a[IP_TEXT], b[IP_TEXT];
+	char ip[IP_TEXT], subnet[IP_TEXT];
 
 	if (!cJSON_IsObject(json))
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "ipam.ranges: a range is an object with a subnet");
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "a range is an object with a subnet");
 	if (read_subnet(json, r, e) < 0)
 		return -1;
-	first = ip_next(&r->subnet);
-	last = default_end(&r->subnet);
-	if (read_ip(json, "rangeStart", &first, &r->start, e) < 0 ||
-	    read_ip(json, "rangeEnd", &last, &r->end, e) < 0 ||
-	    read_ip(json, "gateway", &first, &r->gateway, e) < 0)
+	set_defaults(r);
+	if (read_ip(json, "rangeStart", &r->start, e) < 0 ||
+	    read_ip(json, "rangeEnd", &r->end, e) < 0 ||
+	    read_ip(json, "gateway", &r->gateway, e) < 0)
 		return -1;
+	ip_text(&r->subnet, true, subnet);
 	if (r->gateway.family != r->subnet.family)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "ipam.ranges: gateway %s is of another family than %s",
-			       ip_text(&r->gateway, false, a), ip_text(&r->subnet, true, b));
+			       "gateway %s is of another family than %s",
+			       ip_text(&r->gateway, false, ip), subnet);
 	if (r->start.family != r->subnet.family || !ip_in(&r->start, &r->subnet))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "rangeStart %s is not in network %s",
+			       ip_text(&r->start, false, ip), subnet);
+	if (r->end.family != r->subnet.family || !ip_in(&r->end, &r->subnet))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "rangeEnd %s is not in network %s",
+			       ip_text(&r->end, false, ip), subnet);
+	if (ip_compare(&r->end, &r->start) < 0)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "ipam.ranges: rangeStart %s is not in network %s",
-			       ip_text(&r->start, false, a), ip_text(&r->subnet, true, b));
-	if (!holds(r, &r->end))
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "ipam.ranges: rangeEnd %s is not in network %s%s",
-			       ip_text(&r->end, false, a), ip_text(&r->subnet, true, b),
-			       r->end.family == r->subnet.family && ip_in(&r->end, &r->subnet)
-				       ? " behind rangeStart"
-				       : "");
+			       "rangeEnd %s is not in network %s behind rangeStart",
+			       ip_text(&r->end, false, ip), subnet);
 	return 0;
 }
 
-static int add_range(struct ranges *all, const struct range *r, size_t set_begins, struct err *e)
+static int add_range(struct ranges *all, const struct range *r, struct err *e)
 {
-	struct range *list;
 	char a[IP_TEXT], b[IP_TEXT];
 
-	if (all->n == MOST)
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.ranges: more than %d ranges",
-			       MOST);
+	if (all->n == MAX_RANGES)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "more than %d ranges", MAX_RANGES);
 	for (size_t i = 0; i < all->n; i++) {
 		const struct range *o = &all->list[i];
 
-		if (i >= set_begins && o->subnet.family != r->subnet.family)
+		if (o->set == r->set && o->subnet.family != r->subnet.family)
 			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-				       "ipam.ranges: %s and %s in one set: mixed address families",
+				       "%s and %s in one set: mixed address families",
 				       ip_text(&o->subnet, true, a), ip_text(&r->subnet, true, b));
-		if (holds(o, &r->start) || holds(o, &r->end) || holds(r, &o->start))
-			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-				       "ipam.ranges: %s and %s overlap",
+		if (range_holds(o, &r->start) || range_holds(o, &r->end) ||
+		    range_holds(r, &o->start))
+			return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s and %s overlap",
 				       ip_text(&o->subnet, true, a), ip_text(&r->subnet, true, b));
 	}
-	list = realloc(all->list, (all->n + 1) * sizeof(*list));
-	if (!list)
-		return err_set(e, CNI_IO_FAILURE, "out of memory");
-	list[all->n++] = *r;
-	all->list = list;
+	all->list = mem_grow(all->list, all->n * sizeof(*r), (all->n + 1) * sizeof(*r));
+	all->list[all->n++] = *r;
 	return 0;
 }
 
-static int read_set(const cJSON *set, struct ranges *all, struct err *e)
+static int read_set(const cJSON *set, size_t number, struct ranges *all, struct err *e)
 {
-	size_t begins = all->n;
 	const cJSON *json;
 
 	if (!cJSON_IsArray(set) || !set->child)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "ipam.ranges: a list of lists of ranges is needed: "
+			       "a list of lists of ranges is needed: "
 			       "[[{\"subnet\":\"10.10.0.0/16\"}]]");
 	cJSON_ArrayForEach(json, set)
 	{
-		struct range r = { 0 };
+		struct range r = { .set = number };
 
-		if (read_range(json, &r, e) < 0 || add_range(all, &r, begins, e) < 0)
+		if (read_range(json, &r, e) < 0 || add_range(all, &r, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -154,24 +146,88 @@ static int read_set(const cJSON *set, struct ranges *all, struct err *e)
 
 int ranges_read(const cJSON *json, struct ranges *out, struct err *e)
 {
-	struct ranges all = { 0 };
 	const cJSON *set;
+	size_t n_sets = 0;
 
+	*out = (struct ranges){ 0 };
 	if (json && !cJSON_IsArray(json))
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.ranges is not a list");
 	cJSON_ArrayForEach(set, json)
 	{
-		if (read_set(set, &all, e) < 0) {
-			ranges_free(&all);
-			return -1;
-		}
+		if (read_set(set, n_sets++, out, e) < 0)
+			return err_wrap(e, "ipam.ranges");
 	}
-	*out = all;
 	return 0;
 }
 
-void ranges_free(struct ranges *r)
+/* ---- a single address ---- */
+
+/* Why no interface can have this address, whatever its prefix length; NULL: one can. */
+static const char *why_forbidden(const struct ip *ip)
 {
-	free(r->list);
-	*r = (struct ranges){ 0 };
+	static const struct {
+		const char *net, *why;
+	} forbidden[] = {
+		{ "0.0.0.0/32", "is the unspecified address" },
+		{ "127.0.0.0/8", "is a loopback address" },
+		{ "224.0.0.0/4", "is a multicast address" },
+		{ "::/128", "is the unspecified address" },
+		{ "::1/128", "is a loopback address" },
+		{ "ff00::/8", "is a multicast address" },
+		{ "::ffff:0:0/96", "is an IPv4-mapped address: write the IPv4 address" },
+	};
+
+	for (size_t i = 0; i < sizeof(forbidden) / sizeof(*forbidden); i++) {
+		struct ip net;
+
+		if (ip_parse(forbidden[i].net, &net) && net.family == ip->family && ip_in(ip, &net))
+			return forbidden[i].why;
+	}
+	return NULL;
+}
+
+/* An IPv4 prefix up to /30 has a network and a broadcast address. */
+static const char *why_reserved(const struct ip *ip)
+{
+	struct ip network = ip_network(ip), last = ip_last(ip);
+
+	if (ip->family != 4 || ip->prefix > 30)
+		return NULL;
+	if (ip_same_host(ip, &network))
+		return "is the network address of its prefix";
+	return ip_same_host(ip, &last) ? "is the broadcast address of its prefix" : NULL;
+}
+
+int address_check(const struct ranges *ranges, struct ip *ip, struct ip *gateway, struct err *e)
+{
+	const struct range *in = ranges_holding(ranges, ip);
+	const char *why = why_forbidden(ip);
+	char a[IP_TEXT], b[IP_TEXT];
+
+	if (why)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s %s", ip_text(ip, true, a), why);
+	if (ranges->n > 0 && !in)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s is outside of all ipam.ranges",
+			       ip_text(ip, true, a));
+	if (ip->prefix < 0 && !in)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "%s has no prefix length: write it as %s/%d or the like, or add a "
+			       "range that holds it to ipam.ranges",
+			       ip_text(ip, false, a), ip_text(ip, false, b),
+			       ip->family == 4 ? 24 : 64);
+	if (in && ip_same_host(ip, &in->gateway))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s is the gateway of its range",
+			       ip_text(ip, true, a));
+	if (ip->prefix < 0)
+		ip->prefix = in->subnet.prefix;
+	if (in && !gateway->family)
+		*gateway = in->gateway;
+	why = why_reserved(ip);
+	if (why)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s %s", ip_text(ip, true, a), why);
+	if (gateway->family && gateway->family != ip->family)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "%s has a gateway of another family: %s", ip_text(ip, true, a),
+			       ip_text(gateway, false, b));
+	return 0;
 }

@@ -1,7 +1,8 @@
+/* STATUS: could an ADD succeed now? It looks, and writes nothing. */
 #include "ipam/ipam.h"
 
 /* Could an ADD succeed now, as far as can be seen without writing? */
-static int judge(const struct store_status *s, struct err *e)
+static int why_not_ready(const struct store_status *s, struct err *e)
 {
 	if (s->read_only)
 		return err_set(e, CNI_PLUGIN_NOT_AVAILABLE,
@@ -41,7 +42,7 @@ int ipam_status(const struct cni_call *call, struct cni_reply *out, struct err *
 		return -1;
 	rc = i.store.status(i.store.context, call->deadline, &s, e);
 	if (rc == STORE_DONE)
-		rc = judge(&s, e);
+		rc = why_not_ready(&s, e);
 	ipam_close(&i);
 	return rc;
 }

@@ -187,8 +187,8 @@ const char *ip_array(const struct reservation *c, bool with_prefix)
 	struct strbuf all = { 0 };
 	char text[IP_TEXT];
 
-	for (size_t i = 0; i < c->n_ips; i++)
-		strbuf_join(&all, ",", ip_text(&c->ips[i], with_prefix, text));
+	for (size_t i = 0; i < c->addresses->n; i++)
+		strbuf_join(&all, ",", ip_text(&c->addresses->list[i].ip, with_prefix, text));
 	return mem_printf("{%s}", strbuf_str(&all));
 }
 

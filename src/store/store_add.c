@@ -71,11 +71,11 @@ int database_insert(void *db, const struct reservation *c, const struct deadline
 	char ip[IP_TEXT];
 
 	insert_values(c, v);
-	if (c->n_ips == 1) {
+	if (c->addresses->n == 1) {
 		s.sql = INSERT_ONE;
-		v[2] = ip_text(&c->ips[0], true, ip);
+		v[2] = ip_text(&c->addresses->list[0].ip, true, ip);
 	}
-	return database_record(db, &s, d, c->n_ips, inserted, &rows, e);
+	return database_record(db, &s, d, c->addresses->n, inserted, &rows, e);
 }
 
 /* ---- FIND: who holds the addresses, and what the attachment holds ---- */
@@ -243,7 +243,7 @@ int database_take_over(void *db, const struct reservation *c, const struct row_i
 	insert_values(c, v);
 	v[INSERT_VALUES] = id_array(stale);
 	v[INSERT_VALUES + 1] = seconds(c->by.node->uptime(c->by.node));
-	rc = database_record(db, &s, d, c->n_ips, inserted, &r, e);
+	rc = database_record(db, &s, d, c->addresses->n, inserted, &r, e);
 	if (rc == STORE_DONE)
 		note_released(out, &r);
 	return rc;

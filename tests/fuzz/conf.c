@@ -4,9 +4,7 @@
 
 #include "cni/call.h"
 #include "cni/result.h"
-#include "ipam/conf.h"
 #include "ipam/request.h"
-#include "ipam/valid.h"
 #include "net/net.h"
 
 static const struct cni_verb verbs[] = {
@@ -26,14 +24,14 @@ static void fuzz_net(const struct cni_call *call)
 static void fuzz_ipam(const struct cni_call *call)
 {
 	struct ipam_conf conf;
-	struct request request;
+	struct addresses asked;
 	struct err e = { 0 };
 	int result = ipam_conf_read(call, &conf, &e);
 
 	must_explain(result, &e);
 	if (result < 0)
 		return;
-	must_explain(request_read(call, &conf, &request, &e), &e);
+	must_explain(request_read(call, &conf, &asked, &e), &e);
 }
 
 static void fuzz_prev(const struct cni_call *call)
@@ -47,7 +45,7 @@ static void fuzz_prev(const struct cni_call *call)
 static void fuzz_valid(const struct cni_call *call)
 {
 	struct err e = { 0 };
-	char *list = NULL;
+	const char *list = NULL;
 	int result = valid_attachments_read(call->conf, &list, &e);
 
 	must_explain(result, &e);

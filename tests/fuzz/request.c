@@ -6,9 +6,7 @@
 
 #include "base/json.h"
 #include "cni/call.h"
-#include "ipam/conf.h"
 #include "ipam/request.h"
-#include "ipam/usable.h"
 
 /* Ranges begin before they end, inside of their subnet, and hold their ends. */
 static void must_be_ranges(const struct ranges *ranges)
@@ -25,17 +23,17 @@ static void must_be_ranges(const struct ranges *ranges)
 }
 
 /* Each address can be given out as it is, is of a range where there are any, and is there once. */
-static void must_be_usable(const struct request *r, const struct ranges *ranges)
+static void must_be_usable(const struct addresses *all, const struct ranges *ranges)
 {
-	for (size_t i = 0; i < r->n; i++) {
-		struct request_ip copy = r->ips[i];
+	for (size_t i = 0; i < all->n; i++) {
+		struct address copy = all->list[i];
 		struct err e = { 0 };
 
 		MUST(copy.ip.prefix >= 0 && copy.ip.prefix <= ip_bits(&copy.ip));
-		MUST(request_find(r, &copy.ip) == &r->ips[i]);
+		MUST(addresses_find(all, &copy.ip) == &all->list[i]);
 		MUST(ranges->n == 0 || ranges_holding(ranges, &copy.ip));
 		MUST(address_check(ranges, &copy.ip, &copy.gateway, &e) == 0);
-		MUST(memcmp(&copy, &r->ips[i], sizeof(copy)) == 0);
+		MUST(memcmp(&copy, &all->list[i], sizeof(copy)) == 0);
 		MUST(!copy.gateway.family || copy.gateway.family == copy.ip.family);
 	}
 }
@@ -43,7 +41,7 @@ static void must_be_usable(const struct request *r, const struct ranges *ranges)
 static void ask(struct cni_call *call)
 {
 	struct ipam_conf conf;
-	struct request request;
+	struct addresses asked;
 	struct err e = { 0 };
 	int result = ipam_conf_read(call, &conf, &e);
 
@@ -51,11 +49,10 @@ static void ask(struct cni_call *call)
 	if (result < 0)
 		return;
 	must_be_ranges(&conf.ranges);
-	result = request_read(call, &conf, &request, &e);
+	result = request_read(call, &conf, &asked, &e);
 	must_explain(result, &e);
-	if (result == 0) {
-		must_be_usable(&request, &conf.ranges);
-	}
+	if (result == 0)
+		must_be_usable(&asked, &conf.ranges);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

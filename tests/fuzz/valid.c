@@ -2,7 +2,7 @@
 #include "fuzz.h"
 
 #include "base/json.h"
-#include "ipam/valid.h"
+#include "ipam/ipam.h"
 
 /* Each entry has its two strings and nothing else. */
 static void must_be_strict(const cJSON *list)
@@ -22,7 +22,7 @@ static void must_read_the_same(const char *list)
 {
 	size_t len = strlen(list);
 	cJSON *conf = cJSON_CreateObject(), *read = NULL;
-	char *again = NULL;
+	const char *again = NULL;
 	struct err e = { 0 };
 
 	MUST(json_parse(list, len, &read, &e) == 0);
@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	fuzz_begin();
 	cJSON *conf = NULL;
-	char *list = NULL;
+	const char *list = NULL;
 	struct err e = { 0 };
 	int result;
 

@@ -1,8 +1,20 @@
-/* ADD of the IPAM plugin, and what becomes of it when nobody takes the answer. Needs nothing. */
+/* ADD of the IPAM plugin: how an attachment gets its addresses, what is answered, and what becomes
+ * of it when nobody takes the answer. Needs nothing. */
 #include "run_verb.h"
+
+#include <stdio.h>
+
+#include "base/memory.h"
 
 #define STALE "boot-1"
 #define LONG_AGO 1e9
+#define JUST_NOW 0.0
+
+#define MINE "net/node-1/pod-a/eth0"
+#define ITS_OTHER "net/node-1/pod-a/eth1"
+#define NEIGHBOUR "net/node-1/pod-b/eth0"
+#define FAR "net/node-2/pod-b/eth0"
+#define ASKED "10.0.0.5/24"
 
 static void add(struct verb *v, const char *conf, const char *ipam, const char *args)
 {
@@ -14,15 +26,14 @@ TEST(the_answer)
 	struct verb v = { 0 };
 
 	add(&v, "",
-	    "\"routes\":[{\"dst\":\"0.0.0.0/0\",\"gw\":\"10.0.0.1\"}],"
-	    "\"dns\":{\"search\":[\"example.org\"]}",
+	    "'routes':[{'dst':'0.0.0.0/0','gw':'10.0.0.1'}],'dns':{'search':['example.org']}",
 	    "IP=10.0.0.5/24,fd00::5/64;GATEWAY=10.0.0.1;K8S_POD_NAME=web");
 	assert_int_equal(v.rc, 0);
 	assert_string_equal(
-		v.answer.json,
-		"{\"cniVersion\":\"1.1.0\",\"ips\":[{\"address\":\"10.0.0.5/24\",\"gateway\":"
-		"\"10.0.0.1\"},{\"address\":\"fd00::5/64\"}],\"routes\":[{\"dst\":\"0.0.0.0/0\","
-		"\"gw\":\"10.0.0.1\"}],\"dns\":{\"search\":[\"example.org\"]}}");
+		v.reply.json,
+		J("{'cniVersion':'1.1.0','ips':[{'address':'10.0.0.5/24','gateway':'10.0.0.1'},"
+		  "{'address':'fd00::5/64'}],'routes':[{'dst':'0.0.0.0/0','gw':'10.0.0.1'}],"
+		  "'dns':{'search':['example.org']}}"));
 	assert_string_equal(fake_says(&v.fake), "pod-a:10.0.0.5/24 pod-a:fd00::5/64");
 	assert_string_equal(v.fake.rows[0].node, "node-1");
 	assert_string_equal(v.fake.rows[0].boot_id, VERB_BOOT);
@@ -39,13 +50,11 @@ TEST(an_answer_that_could_not_be_given_is_undone)
 	struct verb v = { 0 };
 
 	add(&v, "", "", "IP=10.0.0.5/24");
-	v.answer.rollback(v.answer.context, &v.m.log);
+	verb_rollback(&v);
 	assert_string_equal(strbuf_str(&v.fake.calls), "open insert release");
 	assert_int_equal(v.fake.n, 0);
-	assert_true(strstr(
-		tmpdir_read(v.box, "log"),
-		"successfully deleted the existing allocation for \"pod-a-eth0\": ADD could not "
-		"be answered"));
+	assert_true(strstr(v.log, "successfully deleted the existing allocation "
+				  "for \"pod-a-eth0\": ADD could not be answered"));
 	verb_end(&v);
 }
 
@@ -56,13 +65,12 @@ TEST(what_was_only_confirmed_is_not_undone)
 	fake_holds(&v.fake, "net/node-1/pod-a/eth0", "10.0.0.5/16", STALE, LONG_AGO);
 	add(&v, "", "", "IP=10.0.0.5/24;GATEWAY=10.0.0.9");
 	assert_string_equal(
-		v.answer.json,
-		"{\"cniVersion\":\"1.1.0\",\"ips\":[{\"address\":\"10.0.0.5/16\",\"gateway\":"
-		"\"10.0.0.9\"}]}");
+		v.reply.json,
+		J("{'cniVersion':'1.1.0','ips':[{'address':'10.0.0.5/16','gateway':'10.0.0.9'}]}"));
 	assert_true(verb_logged(&v, "\"pod-a-eth0\" holds what it asks for already"));
 	assert_false(verb_logged(&v, "recorded"));
-	v.answer.rollback(v.answer.context, &v.m.log);
-	assert_string_equal(strbuf_str(&v.fake.calls), "open insert look confirm");
+	verb_rollback(&v);
+	assert_string_equal(strbuf_str(&v.fake.calls), "open insert find confirm");
 	verb_end(&v);
 }
 
@@ -72,10 +80,9 @@ TEST(an_undo_that_fails_says_what_stays)
 
 	add(&v, "", "", "IP=10.0.0.5/24");
 	v.fake.fails = "release";
-	v.answer.rollback(v.answer.context, &v.m.log);
-	assert_true(
-		strstr(tmpdir_read(v.box, "log"),
-		       "[warning] what this ADD has recorded stays until DEL or GC: no release"));
+	verb_rollback(&v);
+	assert_true(strstr(
+		v.log, "[warning] what this ADD has recorded stays until DEL or GC: no release"));
 	verb_end(&v);
 }
 
@@ -101,8 +108,8 @@ TEST(an_address_held_by_another_is_refused)
 	add(&v, "", "", "IP=10.0.0.5/24");
 	assert_int_equal(v.rc, -1);
 	assert_int_equal(v.e.code, CNI_ADDRESS_IN_USE);
-	assert_null(v.answer.json);
-	assert_string_equal(strbuf_str(&v.fake.calls), "open insert look close");
+	assert_null(v.reply.json);
+	assert_string_equal(strbuf_str(&v.fake.calls), "open insert find close");
 	verb_end(&v);
 }
 
@@ -151,8 +158,7 @@ TEST(no_address_names_the_ways_to_ask)
 	assert_string_equal(
 		v.e.details,
 		"ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability \"ips\"), "
-		"the "
-		"pod annotation ipam-status-cni/ips, args.cni.ips, or ipam.addresses");
+		"the pod annotation ipam-status-cni/ips, args.cni.ips, or ipam.addresses");
 	verb_end(&v);
 }
 
@@ -161,10 +167,10 @@ TEST(routes_and_dns_that_no_result_can_have)
 	static const struct {
 		const char *ipam, *msg;
 	} t[] = {
-		{ "\"routes\":[{\"dst\":\"x\"}]",
+		{ "'routes':[{'dst':'x'}]",
 		  "ipam: routes: invalid CIDR address in \"dst\": \"x\"" },
-		{ "\"dns\":{\"nameservers\":\"x\"}",
-		  "ipam: \"dns.nameservers\" must be a list of strings" },
+		{ "'dns':{'nameservers':'x'}",
+		  "\"ipam.dns.nameservers\" must be a list of strings" },
 	};
 
 	for (size_t i = 0; i < COUNT(t); i++) {
@@ -187,4 +193,259 @@ TEST(the_pod_is_recorded_and_the_last_key_wins)
 	add(&v, "", "", "K8S_POD_NAME=a;IP=10.0.0.5/24;K8S_POD_NAME=");
 	assert_string_equal(v.fake.rows[0].pod_name, "");
 	verb_end(&v);
+}
+
+/* ---- the decisions ---- */
+
+/* Which functions of the store were called. */
+static const char *calls(const struct verb *v)
+{
+	static const char first[] = "open ", last[] = " close";
+	const char *all = strbuf_str(&v->fake.calls) + strlen(first);
+	const char *end = strstr(all, last);
+
+	return mem_strndup(all, end ? (size_t)(end - all) : strlen(all));
+}
+
+/* One round of decisions: what is held, what is asked for, and what comes of it. */
+struct round {
+	const char *whose, *held, *boot_id;
+	double age;
+	const char *asked; /* separated by commas */
+	int code;
+	const char *calls, *after;
+};
+
+static void play(const struct round *r)
+{
+	struct verb v = { 0 };
+
+	fake_holds(&v.fake, r->whose, r->held, r->boot_id, r->age);
+	add(&v, "", "", mem_printf("IP=%s", r->asked));
+	assert_int_equal(v.e.code, r->code);
+	assert_string_equal(calls(&v), r->calls);
+	assert_string_equal(fake_says(&v.fake), r->after);
+	verb_end(&v);
+}
+
+TEST(decisions)
+{
+	static const struct round t[] = {
+		/* the same set again: confirmed, whatever boot it is of */
+		{ MINE, ASKED, VERB_BOOT, JUST_NOW, ASKED, 0, "insert find confirm",
+		  "pod-a:10.0.0.5/24" },
+		{ MINE, ASKED, STALE, LONG_AGO, ASKED, 0, "insert find confirm",
+		  "pod-a:10.0.0.5/24" },
+		{ MINE, "10.0.0.5/16", VERB_BOOT, JUST_NOW, ASKED, 0, "insert find confirm",
+		  "pod-a:10.0.0.5/16" },
+		/* another set: refused, unless it is of an earlier boot */
+		{ MINE, "10.0.0.6/24", VERB_BOOT, JUST_NOW, ASKED, CNI_ALLOCATION_MISMATCH,
+		  "insert find", "pod-a:10.0.0.6/24" },
+		{ MINE, ASKED, VERB_BOOT, JUST_NOW, ASKED ",fd00::5/64", CNI_ALLOCATION_MISMATCH,
+		  "insert find", "pod-a:10.0.0.5/24" },
+		{ MINE, "10.0.0.6/24", STALE, JUST_NOW, ASKED, CNI_ALLOCATION_MISMATCH,
+		  "insert find", "pod-a:10.0.0.6/24" },
+		{ MINE, "10.0.0.6/24", STALE, LONG_AGO, ASKED, 0, "insert find take_over",
+		  "pod-a:10.0.0.5/24" },
+		/* somebody else's: refused, unless it is this node's and of an earlier boot */
+		{ NEIGHBOUR, ASKED, VERB_BOOT, JUST_NOW, ASKED, CNI_ADDRESS_IN_USE, "insert find",
+		  "pod-b:10.0.0.5/24" },
+		{ ITS_OTHER, ASKED, VERB_BOOT, JUST_NOW, ASKED, CNI_ADDRESS_IN_USE, "insert find",
+		  "pod-a:10.0.0.5/24" },
+		{ NEIGHBOUR, "10.0.0.5/8", STALE, JUST_NOW, ASKED, CNI_ADDRESS_IN_USE,
+		  "insert find", "pod-b:10.0.0.5/8" },
+		{ NEIGHBOUR, ASKED, VERB_BOOT, LONG_AGO, ASKED, CNI_ADDRESS_IN_USE, "insert find",
+		  "pod-b:10.0.0.5/24" },
+		{ FAR, ASKED, STALE, LONG_AGO, ASKED, CNI_ADDRESS_IN_USE, "insert find",
+		  "pod-b:10.0.0.5/24" },
+		{ NEIGHBOUR, ASKED, STALE, LONG_AGO, ASKED, 0, "insert find take_over",
+		  "pod-a:10.0.0.5/24" },
+		/* another network's, and other addresses, do not matter */
+		{ "other/node-2/pod-b/eth0", ASKED, VERB_BOOT, JUST_NOW, ASKED, 0, "insert",
+		  "pod-b:10.0.0.5/24 pod-a:10.0.0.5/24" },
+		{ FAR, "10.0.0.6/24", VERB_BOOT, JUST_NOW, ASKED, 0, "insert",
+		  "pod-b:10.0.0.6/24 pod-a:10.0.0.5/24" },
+	};
+
+	for (size_t i = 0; i < COUNT(t); i++)
+		play(&t[i]);
+}
+
+TEST(a_part_of_what_it_holds_is_another_set)
+{
+	struct verb v = { 0 };
+
+	fake_holds(&v.fake, MINE, ASKED, VERB_BOOT, JUST_NOW);
+	fake_holds(&v.fake, MINE, "fd00::5/64", VERB_BOOT, JUST_NOW);
+	add(&v, "", "", "IP=" ASKED);
+	assert_int_equal(v.e.code, CNI_ALLOCATION_MISMATCH);
+	assert_string_equal(fake_says(&v.fake), "pod-a:10.0.0.5/24 pod-a:fd00::5/64");
+	verb_end(&v);
+}
+
+TEST(what_it_holds_comes_before_what_others_hold)
+{
+	struct verb v = { 0 };
+
+	fake_holds(&v.fake, FAR, ASKED, VERB_BOOT, JUST_NOW);
+	fake_holds(&v.fake, MINE, "10.0.0.6/24", VERB_BOOT, JUST_NOW);
+	add(&v, "", "", "IP=" ASKED ",10.0.0.7/24");
+	assert_int_equal(v.e.code, CNI_ALLOCATION_MISMATCH);
+	assert_err(&v.e, CNI_ALLOCATION_MISMATCH,
+		   "the attachment \"pod-a\" (eth0) holds 10.0.0.6/24 already",
+		   "it asked for 10.0.0.5/24, 10.0.0.7/24: DEL releases what it holds");
+	verb_end(&v);
+}
+
+TEST(one_that_is_alive_keeps_all_of_them)
+{
+	struct verb v = { 0 };
+
+	fake_holds(&v.fake, NEIGHBOUR, ASKED, STALE, LONG_AGO);
+	fake_holds(&v.fake, FAR, "10.0.0.6/24", "boot-9", LONG_AGO);
+	add(&v, "", "", "IP=" ASKED ",10.0.0.6/24");
+	assert_int_equal(v.e.code, CNI_ADDRESS_IN_USE);
+	assert_string_equal(fake_says(&v.fake), "pod-b:10.0.0.5/24 pod-b:10.0.0.6/24");
+	verb_end(&v);
+}
+
+TEST(a_holder_is_named)
+{
+	struct verb v = { 0 };
+	struct fake_row *r = fake_holds(&v.fake, FAR, ASKED, VERB_BOOT, JUST_NOW);
+
+	snprintf(r->pod_name, sizeof(r->pod_name), "web");
+	add(&v, "", "", "IP=" ASKED);
+	assert_err(
+		&v.e, CNI_ADDRESS_IN_USE,
+		"address 10.0.0.5 is held by \"pod-b\" (eth0) on node \"node-2\" since yesterday",
+		"pod web");
+	verb_end(&v);
+}
+
+TEST(a_holder_that_the_go_demo_recorded)
+{
+	struct verb v = { 0 };
+
+	fake_holds(&v.fake, FAR, ASKED, VERB_BOOT, JUST_NOW)->node[0] = '\0';
+	add(&v, "", "", "IP=" ASKED);
+	assert_err(&v.e, CNI_ADDRESS_IN_USE,
+		   "address 10.0.0.5 is held by \"pod-b\" (eth0) on node \"\" since yesterday",
+		   "recorded before hosts were: a DEL of that container and interface releases it");
+	verb_end(&v);
+}
+
+TEST(two_hosts_with_one_name)
+{
+	struct verb v = { 0 };
+
+	fake_holds(&v.fake, NEIGHBOUR, ASKED, STALE, JUST_NOW);
+	add(&v, "", "", "IP=" ASKED);
+	assert_err(
+		&v.e, CNI_ADDRESS_IN_USE,
+		"address 10.0.0.5 is held by \"pod-b\" (eth0) on node \"node-1\" since yesterday",
+		"recorded under another boot id, but after this host was started: two hosts share "
+		"the name \"node-1\"; give each a \"node\" of its own");
+	verb_end(&v);
+}
+
+/* The holder goes away between insert and find. */
+static void lets_go(struct fake *f, const char *function)
+{
+	if (strcmp(function, "find") == 0 && f->n == 1)
+		fake_drop(f, 0);
+}
+
+TEST(a_holder_that_went_away)
+{
+	struct verb v = { .fake.meanwhile = lets_go };
+
+	fake_holds(&v.fake, FAR, ASKED, VERB_BOOT, JUST_NOW);
+	add(&v, "", "", "IP=" ASKED);
+	assert_int_equal(v.e.code, 0);
+	assert_string_equal(calls(&v), "insert find take_over");
+	assert_string_equal(fake_says(&v.fake), "pod-a:10.0.0.5/24");
+	verb_end(&v);
+}
+
+/* A row that was found to be stale is confirmed by its owner before it is taken over. */
+static void comes_back(struct fake *f, const char *function)
+{
+	if (strcmp(function, "take_over") == 0)
+		f->rows[0].age = 0;
+}
+
+TEST(a_row_that_changed_since_it_was_found_is_not_taken)
+{
+	struct verb v = { .fake.meanwhile = comes_back };
+
+	fake_holds(&v.fake, NEIGHBOUR, ASKED, STALE, LONG_AGO);
+	add(&v, "", "", "IP=" ASKED);
+	assert_int_equal(v.e.code, CNI_ADDRESS_IN_USE);
+	assert_string_equal(calls(&v), "insert find take_over find");
+	assert_string_equal(fake_says(&v.fake), "pod-b:10.0.0.5/24");
+	verb_end(&v);
+}
+
+/* GC frees what was found before it is confirmed. */
+static void is_collected(struct fake *f, const char *function)
+{
+	if (strcmp(function, "confirm") == 0 && f->n == 2)
+		fake_drop(f, 0);
+}
+
+TEST(a_set_that_lost_a_row_is_not_confirmed)
+{
+	struct verb v = { .fake.meanwhile = is_collected };
+
+	fake_holds(&v.fake, MINE, ASKED, VERB_BOOT, JUST_NOW);
+	fake_holds(&v.fake, MINE, "10.0.0.6/24", VERB_BOOT, JUST_NOW);
+	add(&v, "", "", "IP=" ASKED ",10.0.0.6/24");
+	assert_int_equal(v.e.code, CNI_ALLOCATION_MISMATCH);
+	assert_string_equal(calls(&v), "insert find confirm find");
+	verb_end(&v);
+}
+
+/* Whenever somebody is looked for, nobody is there; otherwise somebody is. */
+static void flickers(struct fake *f, const char *function)
+{
+	if (strcmp(function, "find") == 0)
+		f->n = 0;
+	else
+		f->n = 1;
+}
+
+TEST(no_rest_is_an_error_after_five_rounds)
+{
+	struct verb v = { .fake.meanwhile = flickers };
+
+	fake_holds(&v.fake, FAR, ASKED, VERB_BOOT, JUST_NOW);
+	add(&v, "", "", "IP=" ASKED);
+	assert_err(&v.e, CNI_TRY_AGAIN_LATER,
+		   "the addresses change hands faster than they can be looked at", "");
+	assert_string_equal(calls(&v), "insert find take_over find take_over find take_over find "
+				       "take_over find take_over");
+	verb_end(&v);
+}
+
+TEST(a_store_that_fails)
+{
+	static const struct {
+		const char *fails, *whose, *boot_id, *msg;
+	} t[] = {
+		{ "insert", FAR, VERB_BOOT, "no insert" },
+		{ "find", FAR, VERB_BOOT, "no find" },
+		{ "confirm", MINE, VERB_BOOT, "no confirm" },
+		{ "take_over", NEIGHBOUR, STALE, "no take_over" },
+	};
+
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct verb v = { .fake.fails = t[i].fails };
+
+		fake_holds(&v.fake, t[i].whose, ASKED, t[i].boot_id, LONG_AGO);
+		add(&v, "", "", "IP=" ASKED);
+		assert_err(&v.e, CNI_TRY_AGAIN_LATER, t[i].msg, "");
+		assert_int_equal(v.fake.n, 1);
+		verb_end(&v);
+	}
 }

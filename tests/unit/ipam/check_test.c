@@ -1,9 +1,9 @@
 /* CHECK of the IPAM plugin. Needs nothing. */
 #include "run_verb.h"
 
-#define PREV(ips) "\"prevResult\":{\"cniVersion\":\"1.1.0\",\"ips\":[" ips "]}"
-#define FIVE "{\"address\":\"10.0.0.5/24\"}"
-#define SIX "{\"address\":\"10.0.0.6/24\"}"
+#define PREV(ips) "'prevResult':{'cniVersion':'1.1.0','ips':[" ips "]}"
+#define FIVE "{'address':'10.0.0.5/24'}"
+#define SIX "{'address':'10.0.0.6/24'}"
 #define MINE "net/node-1/pod-a/eth0"
 #define FAR "net/node-2/pod-b/eth0"
 
@@ -23,7 +23,7 @@ static void check(const struct checked *t)
 	verb_run(&v, ipam_check, "CHECK", t->conf, "", t->args);
 	assert_int_equal(v.rc, t->code ? -1 : 0);
 	assert_err(&v.e, t->code, t->msg, "");
-	assert_null(v.answer.json);
+	assert_null(v.reply.json);
 	verb_end(&v);
 }
 
@@ -57,29 +57,28 @@ TEST(what_differs)
 		  PREV(FIVE),
 		  "",
 		  CNI_CHECK_FAILED,
-		  "\"pod-a\" (eth0) holds no address of prevResult in network \"net\": "
-		  "10.0.0.5" },
+		  "\"pod-a\" (eth0) holds no address of prevResult in network \"net\": 10.0.0.5" },
 		{ { NULL },
 		  { NULL },
 		  PREV(""),
 		  "",
 		  CNI_CHECK_FAILED,
-		  "\"pod-a\" (eth0) holds no address of prevResult in network \"net\": there "
-		  "is none" },
+		  "\"pod-a\" (eth0) holds no address of prevResult in network \"net\": there is "
+		  "none" },
 		{ { "net/node-1/pod-a/eth1" },
 		  { "10.0.0.5/24" },
 		  PREV(FIVE),
 		  "",
 		  CNI_CHECK_FAILED,
-		  "address 10.0.0.5 of prevResult is held by \"pod-a\" (eth1) on node "
-		  "\"node-1\" since yesterday" },
+		  "address 10.0.0.5 of prevResult is held by \"pod-a\" (eth1) on node \"node-1\" "
+		  "since yesterday" },
 		{ { MINE, FAR },
 		  { "10.0.0.5/24", "10.0.0.6/24" },
 		  PREV(FIVE "," SIX),
 		  "",
 		  CNI_CHECK_FAILED,
-		  "address 10.0.0.6 of prevResult is held by \"pod-b\" (eth0) on node "
-		  "\"node-2\" since yesterday" },
+		  "address 10.0.0.6 of prevResult is held by \"pod-b\" (eth0) on node \"node-2\" "
+		  "since yesterday" },
 		{ { MINE, MINE },
 		  { "10.0.0.5/24", "10.0.0.6/24" },
 		  PREV(FIVE),
@@ -115,7 +114,7 @@ TEST(what_the_call_must_say)
 		  "CHECK needs prevResult, the result of ADD" },
 		{ { NULL },
 		  { NULL },
-		  "\"prevResult\":null",
+		  "'prevResult':null",
 		  "",
 		  CNI_INVALID_NETWORK_CONFIG,
 		  "CHECK needs prevResult, the result of ADD" },
@@ -124,15 +123,14 @@ TEST(what_the_call_must_say)
 		  PREV(FIVE),
 		  "IP=10.0.0.5",
 		  CNI_INVALID_NETWORK_CONFIG,
-		  "10.0.0.5 has no prefix length: write it as 10.0.0.5/24 or the like, or "
-		  "add a range that holds it to ipam.ranges" },
+		  "10.0.0.5 has no prefix length: write it as 10.0.0.5/24 or the like, or add a "
+		  "range that holds it to ipam.ranges" },
 		{ { MINE },
 		  { "10.0.0.5/24" },
-		  PREV("{\"address\":\"x\"}"),
+		  PREV("{'address':'x'}"),
 		  "",
 		  CNI_INVALID_NETWORK_CONFIG,
-		  "could not parse prevResult: ips: invalid CIDR address in \"address\": "
-		  "\"x\"" },
+		  "could not parse prevResult: ips: invalid CIDR address in \"address\": \"x\"" },
 	};
 
 	for (size_t i = 0; i < COUNT(t); i++)
@@ -143,9 +141,9 @@ TEST(a_store_that_fails)
 {
 	struct verb v = { 0 };
 
-	v.fake.fails = "look";
+	v.fake.fails = "find";
 	verb_run(&v, ipam_check, "CHECK", PREV(FIVE), "", "");
-	assert_err(&v.e, CNI_TRY_AGAIN_LATER, "no look", "");
-	assert_string_equal(strbuf_str(&v.fake.calls), "open look close");
+	assert_err(&v.e, CNI_TRY_AGAIN_LATER, "no find", "");
+	assert_string_equal(strbuf_str(&v.fake.calls), "open find close");
 	verb_end(&v);
 }

@@ -1,4 +1,4 @@
-/* Ranges as host-local has them. Needs nothing. */
+/* Ranges as host-local has them, and which addresses can be given out. Needs nothing. */
 #include <stdio.h>
 
 #include "unit.h"
@@ -7,11 +7,7 @@
 
 static int read(const char *json, struct ranges *out, struct err *e)
 {
-	cJSON *value = json_of(json);
-	int rc = ranges_read(value, out, e);
-
-	cJSON_Delete(value);
-	return rc;
+	return ranges_read(json_of(J(json)), out, e);
 }
 
 TEST(the_defaults_are_host_locals)
@@ -19,20 +15,17 @@ TEST(the_defaults_are_host_locals)
 	static const struct {
 		const char *json, *start, *end, *gateway;
 	} t[] = {
-		{ "[[{\"subnet\":\"10.0.0.0/24\"}]]", "10.0.0.1", "10.0.0.254", "10.0.0.1" },
-		{ "[[{\"subnet\":\"10.0.0.4/30\"}]]", "10.0.0.5", "10.0.0.6", "10.0.0.5" },
-		{ "[[{\"subnet\":\"0.0.0.0/0\"}]]", "0.0.0.1", "255.255.255.254", "0.0.0.1" },
-		{ "[[{\"subnet\":\"fd00::/64\"}]]", "fd00::1", "fd00::ffff:ffff:ffff:ffff",
-		  "fd00::1" },
-		{ "[[{\"subnet\":\"fd00::/126\"}]]", "fd00::1", "fd00::3", "fd00::1" },
-		{ "[[{\"subnet\":\"10.0.0.0/24\",\"rangeStart\":\"10.0.0.5\","
-		  "\"rangeEnd\":\"10.0.0.5\",\"gateway\":\"192.168.0.1\"}]]",
+		{ "[[{'subnet':'10.0.0.0/24'}]]", "10.0.0.1", "10.0.0.254", "10.0.0.1" },
+		{ "[[{'subnet':'10.0.0.4/30'}]]", "10.0.0.5", "10.0.0.6", "10.0.0.5" },
+		{ "[[{'subnet':'0.0.0.0/0'}]]", "0.0.0.1", "255.255.255.254", "0.0.0.1" },
+		{ "[[{'subnet':'fd00::/64'}]]", "fd00::1", "fd00::ffff:ffff:ffff:ffff", "fd00::1" },
+		{ "[[{'subnet':'fd00::/126'}]]", "fd00::1", "fd00::3", "fd00::1" },
+		{ "[[{'subnet':'10.0.0.0/"
+		  "24','rangeStart':'10.0.0.5','rangeEnd':'10.0.0.5','gateway':'192.168.0.1'}]]",
 		  "10.0.0.5", "10.0.0.5", "192.168.0.1" },
-		{ "[[{\"subnet\":\"10.0.0.0/24\",\"rangeStart\":\"\",\"rangeEnd\":null,"
-		  "\"gateway\":\"\"}]]",
+		{ "[[{'subnet':'10.0.0.0/24','rangeStart':'','rangeEnd':null,'gateway':''}]]",
 		  "10.0.0.1", "10.0.0.254", "10.0.0.1" },
-		{ "[[{\"subnet\":\"10.0.0.0/24\",\"rangeStart\":\"10.0.0.0\","
-		  "\"rangeEnd\":\"10.0.0.255\"}]]",
+		{ "[[{'subnet':'10.0.0.0/24','rangeStart':'10.0.0.0','rangeEnd':'10.0.0.255'}]]",
 		  "10.0.0.0", "10.0.0.255", "10.0.0.1" },
 	};
 	char text[IP_TEXT];
@@ -46,11 +39,10 @@ TEST(the_defaults_are_host_locals)
 		assert_string_equal(ip_text(&r.list[0].start, true, text), t[i].start);
 		assert_string_equal(ip_text(&r.list[0].end, true, text), t[i].end);
 		assert_string_equal(ip_text(&r.list[0].gateway, true, text), t[i].gateway);
-		ranges_free(&r);
 	}
 }
 
-#define SUBNET "\"subnet\":\"10.0.0.0/24\""
+#define SUBNET "'subnet':'10.0.0.0/24'"
 
 TEST(what_is_refused)
 {
@@ -65,48 +57,45 @@ TEST(what_is_refused)
 		{ "[[]]", set },
 		{ "[null]", set },
 		{ "[[null]]", "ipam.ranges: a range is an object with a subnet" },
-		{ "[[\"10.0.0.0/24\"]]", "ipam.ranges: a range is an object with a subnet" },
+		{ "[['10.0.0.0/24']]", "ipam.ranges: a range is an object with a subnet" },
 		{ "[[{}]]",
 		  "ipam.ranges: a range needs a subnet such as \"10.10.0.0/16\", not \"\"" },
-		{ "[[{\"subnet\":7}]]",
+		{ "[[{'subnet':7}]]",
 		  "ipam.ranges: a range needs a subnet such as \"10.10.0.0/16\", not \"\"" },
-		{ "[[{\"subnet\":\"10.0.0.0\"}]]",
-		  "ipam.ranges: a range needs a subnet such as \"10.10.0.0/16\", "
-		  "not \"10.0.0.0\"" },
-		{ "[[{\"subnet\":\"10.0.0.0/31\"}]]",
+		{ "[[{'subnet':'10.0.0.0'}]]", "ipam.ranges: a range needs a subnet such as "
+					       "\"10.10.0.0/16\", not \"10.0.0.0\"" },
+		{ "[[{'subnet':'10.0.0.0/31'}]]",
 		  "ipam.ranges: network 10.0.0.0/31 is too small to allocate from" },
-		{ "[[{\"subnet\":\"10.0.0.1/32\"}]]",
+		{ "[[{'subnet':'10.0.0.1/32'}]]",
 		  "ipam.ranges: network 10.0.0.1/32 is too small to allocate from" },
-		{ "[[{\"subnet\":\"fd00::/127\"}]]",
+		{ "[[{'subnet':'fd00::/127'}]]",
 		  "ipam.ranges: network fd00::/127 is too small to allocate from" },
-		{ "[[{\"subnet\":\"10.0.0.1/24\"}]]",
-		  "ipam.ranges: network 10.0.0.1/24 has host bits set: the network address "
-		  "is 10.0.0.0/24" },
-		{ "[[{" SUBNET ",\"rangeStart\":\"x\"}]]",
+		{ "[[{'subnet':'10.0.0.1/24'}]]", "ipam.ranges: network 10.0.0.1/24 has host bits "
+						  "set: the network address is 10.0.0.0/24" },
+		{ "[[{" SUBNET ",'rangeStart':'x'}]]",
 		  "ipam.ranges: rangeStart is not an IP address: \"x\"" },
-		{ "[[{" SUBNET ",\"rangeEnd\":7}]]",
+		{ "[[{" SUBNET ",'rangeEnd':7}]]",
 		  "ipam.ranges: rangeEnd is not an IP address: \"\"" },
-		{ "[[{" SUBNET ",\"gateway\":\"10.0.0.1/24\"}]]",
+		{ "[[{" SUBNET ",'gateway':'10.0.0.1/24'}]]",
 		  "ipam.ranges: gateway is not an IP address: \"10.0.0.1/24\"" },
-		{ "[[{" SUBNET ",\"gateway\":\"fd00::1\"}]]",
+		{ "[[{" SUBNET ",'gateway':'fd00::1'}]]",
 		  "ipam.ranges: gateway fd00::1 is of another family than 10.0.0.0/24" },
-		{ "[[{" SUBNET ",\"rangeStart\":\"10.0.1.1\"}]]",
+		{ "[[{" SUBNET ",'rangeStart':'10.0.1.1'}]]",
 		  "ipam.ranges: rangeStart 10.0.1.1 is not in network 10.0.0.0/24" },
-		{ "[[{" SUBNET ",\"rangeStart\":\"fd00::1\"}]]",
+		{ "[[{" SUBNET ",'rangeStart':'fd00::1'}]]",
 		  "ipam.ranges: rangeStart fd00::1 is not in network 10.0.0.0/24" },
-		{ "[[{" SUBNET ",\"rangeEnd\":\"10.0.1.1\"}]]",
+		{ "[[{" SUBNET ",'rangeEnd':'10.0.1.1'}]]",
 		  "ipam.ranges: rangeEnd 10.0.1.1 is not in network 10.0.0.0/24" },
-		{ "[[{" SUBNET ",\"rangeEnd\":\"fd00::1\"}]]",
+		{ "[[{" SUBNET ",'rangeEnd':'fd00::1'}]]",
 		  "ipam.ranges: rangeEnd fd00::1 is not in network 10.0.0.0/24" },
-		{ "[[{" SUBNET ",\"rangeStart\":\"10.0.0.9\",\"rangeEnd\":\"10.0.0.8\"}]]",
+		{ "[[{" SUBNET ",'rangeStart':'10.0.0.9','rangeEnd':'10.0.0.8'}]]",
 		  "ipam.ranges: rangeEnd 10.0.0.8 is not in network 10.0.0.0/24 behind "
 		  "rangeStart" },
-		{ "[[{" SUBNET "},{\"subnet\":\"fd00::/64\"}]]",
-		  "ipam.ranges: 10.0.0.0/24 and fd00::/64 in one set: mixed address "
-		  "families" },
-		{ "[[{" SUBNET "}],[{\"subnet\":\"10.0.0.128/25\"}]]",
+		{ "[[{" SUBNET "},{'subnet':'fd00::/64'}]]",
+		  "ipam.ranges: 10.0.0.0/24 and fd00::/64 in one set: mixed address families" },
+		{ "[[{" SUBNET "}],[{'subnet':'10.0.0.128/25'}]]",
 		  "ipam.ranges: 10.0.0.0/24 and 10.0.0.128/25 overlap" },
-		{ "[[{\"subnet\":\"10.0.0.128/25\"}],[{" SUBNET "}]]",
+		{ "[[{'subnet':'10.0.0.128/25'}],[{" SUBNET "}]]",
 		  "ipam.ranges: 10.0.0.128/25 and 10.0.0.0/24 overlap" },
 	};
 
@@ -116,15 +105,14 @@ TEST(what_is_refused)
 
 		assert_int_equal(read(t[i].json, &r, &e), -1);
 		assert_err(&e, CNI_INVALID_NETWORK_CONFIG, t[i].msg, "");
-		assert_null(r.list);
 	}
 }
 
 TEST(parts_of_one_subnet_and_two_families)
 {
-	static const char json[] = "[[{" SUBNET ",\"rangeStart\":\"10.0.0.10\",\"rangeEnd\":"
-				   "\"10.0.0.19\"},{" SUBNET ",\"rangeStart\":\"10.0.0.30\"}],"
-				   "[{\"subnet\":\"fd00::/64\"}]]";
+	static const char json[] =
+		"[[{" SUBNET ",'rangeStart':'10.0.0.10','rangeEnd':'10.0.0.19'},{" SUBNET
+		",'rangeStart':'10.0.0.30'}],[{'subnet':'fd00::/64'}]]";
 	static const struct {
 		const char *ip;
 		int range; /* -1: none */
@@ -147,7 +135,6 @@ TEST(parts_of_one_subnet_and_two_families)
 		in = ranges_holding(&r, &ip);
 		assert_int_equal(in ? in - r.list : -1, t[i].range);
 	}
-	ranges_free(&r);
 }
 
 TEST(no_ranges)
@@ -185,6 +172,99 @@ TEST(not_any_number_of_them)
 	cJSON_DeleteItemFromArray(sets, 0);
 	assert_int_equal(ranges_read(sets, &r, &e), 0);
 	assert_int_equal(r.n, 4096);
-	ranges_free(&r);
-	cJSON_Delete(sets);
+}
+
+/* ---- a single address ---- */
+
+#define RANGES "[[{'subnet':'10.0.0.0/24'}],[{'subnet':'fd00::/64','gateway':'fd00::fe'}]]"
+
+/* What becomes of an address and a gateway, as "address gateway"; the error's message on failure.
+ */
+static const char *use(const char *ranges_json, const char *address, const char *gateway)
+{
+	static char said[1200];
+	struct ranges ranges = { 0 };
+	struct ip ip, gw = { 0 };
+	struct err e = { 0 };
+	char a[IP_TEXT], b[IP_TEXT];
+
+	if (ranges_json)
+		assert_int_equal(read(ranges_json, &ranges, &e), 0);
+	assert_true(ip_parse(address, &ip));
+	if (gateway)
+		assert_true(ip_parse(gateway, &gw));
+	if (address_check(&ranges, &ip, &gw, &e) == 0)
+		snprintf(said, sizeof(said), "%s %s", ip_text(&ip, true, a), ip_text(&gw, true, b));
+	else
+		snprintf(said, sizeof(said), "%d: %s", (int)e.code, e.msg);
+	return said;
+}
+
+TEST(what_can_be_given_out)
+{
+	static const struct {
+		const char *ranges, *address, *gateway, *said;
+	} t[] = {
+		{ NULL, "10.0.0.5/24", NULL, "10.0.0.5/24 " },
+		{ NULL, "10.0.0.5/24", "192.168.7.7", "10.0.0.5/24 192.168.7.7" },
+		{ NULL, "10.0.0.0/31", NULL, "10.0.0.0/31 " },
+		{ NULL, "10.0.0.1/31", NULL, "10.0.0.1/31 " },
+		{ NULL, "10.0.0.255/32", NULL, "10.0.0.255/32 " },
+		{ NULL, "10.0.0.1/0", NULL, "10.0.0.1/0 " },
+		{ NULL, "169.254.1.1/16", NULL, "169.254.1.1/16 " },
+		{ NULL, "fd00::/64", NULL, "fd00::/64 " },
+		{ NULL, "fd00::ffff:ffff:ffff:ffff/64", NULL, "fd00::ffff:ffff:ffff:ffff/64 " },
+		{ NULL, "fe80::1/64", NULL, "fe80::1/64 " },
+		{ RANGES, "10.0.0.5", NULL, "10.0.0.5/24 10.0.0.1" },
+		{ RANGES, "10.0.0.5/16", NULL, "10.0.0.5/16 10.0.0.1" },
+		{ RANGES, "10.0.0.5", "10.0.0.9", "10.0.0.5/24 10.0.0.9" },
+		{ RANGES, "fd00::5", NULL, "fd00::5/64 fd00::fe" },
+	};
+
+	for (size_t i = 0; i < COUNT(t); i++)
+		assert_string_equal(use(t[i].ranges, t[i].address, t[i].gateway), t[i].said);
+}
+
+TEST(what_cannot)
+{
+	static const char mapped[] =
+		"7: ::ffff:10.0.0.1/120 is an IPv4-mapped address: write the IPv4 address";
+	static const struct {
+		const char *ranges, *address, *gateway, *said;
+	} t[] = {
+		{ NULL, "0.0.0.0/24", NULL, "7: 0.0.0.0/24 is the unspecified address" },
+		{ NULL, "::/64", NULL, "7: ::/64 is the unspecified address" },
+		{ NULL, "127.9.0.1/8", NULL, "7: 127.9.0.1/8 is a loopback address" },
+		{ NULL, "::1/128", NULL, "7: ::1/128 is a loopback address" },
+		{ NULL, "224.0.0.1/24", NULL, "7: 224.0.0.1/24 is a multicast address" },
+		{ NULL, "239.255.255.255/32", NULL,
+		  "7: 239.255.255.255/32 is a multicast address" },
+		{ NULL, "ff02::1/64", NULL, "7: ff02::1/64 is a multicast address" },
+		{ NULL, "::ffff:10.0.0.1/120", NULL, mapped },
+		{ NULL, "10.0.0.0/24", NULL,
+		  "7: 10.0.0.0/24 is the network address of its prefix" },
+		{ NULL, "10.0.0.255/24", NULL,
+		  "7: 10.0.0.255/24 is the broadcast address of its prefix" },
+		{ NULL, "10.0.0.3/30", NULL,
+		  "7: 10.0.0.3/30 is the broadcast address of its prefix" },
+		{ NULL, "10.0.0.5", NULL,
+		  "7: 10.0.0.5 has no prefix length: write it as 10.0.0.5/24 or the like, or add a "
+		  "range that holds it to ipam.ranges" },
+		{ NULL, "fd00::5", NULL,
+		  "7: fd00::5 has no prefix length: write it as fd00::5/64 or the like, or add a "
+		  "range that holds it to ipam.ranges" },
+		{ NULL, "10.0.0.5/24", "fd00::1",
+		  "7: 10.0.0.5/24 has a gateway of another family: fd00::1" },
+		{ RANGES, "10.0.1.5/24", NULL, "7: 10.0.1.5/24 is outside of all ipam.ranges" },
+		{ RANGES, "10.0.1.5", NULL, "7: 10.0.1.5 is outside of all ipam.ranges" },
+		{ RANGES, "10.0.0.1", NULL, "7: 10.0.0.1 is the gateway of its range" },
+		{ RANGES, "fd00::fe/64", NULL, "7: fd00::fe/64 is the gateway of its range" },
+		{ RANGES, "10.0.0.127/25", NULL,
+		  "7: 10.0.0.127/25 is the broadcast address of its prefix" },
+		{ "[[{'subnet':'10.0.0.0/24','rangeEnd':'10.0.0.255'}]]", "10.0.0.255", NULL,
+		  "7: 10.0.0.255/24 is the broadcast address of its prefix" },
+	};
+
+	for (size_t i = 0; i < COUNT(t); i++)
+		assert_string_equal(use(t[i].ranges, t[i].address, t[i].gateway), t[i].said);
 }

@@ -3,11 +3,13 @@
 
 #include <stdio.h>
 
+#include "base/memory.h"
 #include "base/text.h"
+#include "cni/call.h"
 #include "ipam/request.h"
 #include "make_call.h"
 
-#define RANGES "\"ranges\":[[{\"subnet\":\"10.0.0.0/24\"}],[{\"subnet\":\"fd00::/64\"}]]"
+#define RANGES "'ranges':[[{'subnet':'10.0.0.0/24'}],[{'subnet':'fd00::/64'}]]"
 
 struct ask {
 	const char *conf; /* the configuration without its braces */
@@ -15,40 +17,35 @@ struct ask {
 	const char *said; /* "address>gateway address>gateway", or the code and the message */
 };
 
-static void describe(const struct request *r, struct strbuf *out)
+static void describe(const struct addresses *all, struct strbuf *out)
 {
 	char a[IP_TEXT], g[IP_TEXT];
 
-	for (size_t i = 0; i < r->n; i++) {
-		strbuf_addf(out, "%s%s", i ? " " : "", ip_text(&r->ips[i].ip, true, a));
-		if (r->ips[i].gateway.family)
-			strbuf_addf(out, ">%s", ip_text(&r->ips[i].gateway, true, g));
+	for (size_t i = 0; i < all->n; i++) {
+		strbuf_addf(out, "%s%s", i ? " " : "", ip_text(&all->list[i].ip, true, a));
+		if (all->list[i].gateway.family)
+			strbuf_addf(out, ">%s", ip_text(&all->list[i].gateway, true, g));
 	}
 }
 
 static void ask(const struct ask *t, enum cni_version version)
 {
 	struct made_call m;
-	struct strbuf conf = { 0 }, said = { 0 };
-	struct ipam_conf read;
-	struct request request = { 0 };
+	struct ipam_conf conf;
+	struct addresses asked;
+	struct strbuf said = { 0 };
 	struct err e = { 0 };
 
-	strbuf_addf(&conf, "{%s}", t->conf);
-	make_call(&m, "ADD", strbuf_str(&conf), "/bin");
-	args_split(t->args ? t->args : "", &m.call.args);
+	make_call(&m, "ADD", J(mem_printf("{%s}", t->conf)), "/bin");
+	args_split(t->args, &m.call.args);
 	m.call.version = version;
-	assert_int_equal(ipam_conf_read(&m.call, &read, &e), 0);
-	if (request_read(&m.call, &read, &request, &e) == 0)
-		describe(&request, &said);
+	if (ipam_conf_read(&m.call, &conf, &e) == 0 &&
+	    request_read(&m.call, &conf, &asked, &e) == 0)
+		describe(&asked, &said);
 	else
 		strbuf_addf(&said, "%d: %s", (int)e.code, e.msg);
 	assert_string_equal(strbuf_str(&said), t->said);
-	request_free(&request);
-	ipam_conf_free(&read);
 	drop_call(&m);
-	strbuf_free(&conf);
-	strbuf_free(&said);
 }
 
 static void ask_all(const struct ask *t, size_t n)
@@ -57,29 +54,27 @@ static void ask_all(const struct ask *t, size_t n)
 		ask(&t[i], CNI_NEWEST);
 }
 
-#define IPAM "\"ipam\":{}"
-#define STATIC "\"ipam\":{\"addresses\":[{\"address\":\"10.0.9.9/24\"}]}"
-#define CNI(ips) "\"args\":{\"cni\":{\"ips\":" ips "}}"
-#define RUNTIME(ips) "\"runtimeConfig\":{\"ips\":" ips "}"
+#define IPAM "'ipam':{}"
+#define STATIC "'ipam':{'addresses':[{'address':'10.0.9.9/24'}]}"
+#define CNI(ips) "'args':{'cni':{'ips':" ips "}}"
+#define RUNTIME(ips) "'runtimeConfig':{'ips':" ips "}"
 #define NOTE "io.kubernetes.cri.pod-annotations"
-#define CAPABLE "\"capabilities\":{\"" NOTE "\":true},"
-#define NOTED(value) "\"runtimeConfig\":{\"" NOTE "\":" value "}"
+#define CAPABLE "'capabilities':{'" NOTE "':true},"
+#define NOTED(value) "'runtimeConfig':{'" NOTE "':" value "}"
 
 TEST(each_source)
 {
 	static const struct ask t[] = {
 		{ IPAM, "", "" },
-		{ IPAM "," RUNTIME("[\"10.0.0.5/24\",\"fd00::5/64\"]"), "",
-		  "10.0.0.5/24 fd00::5/64" },
-		{ IPAM
-		  "," CAPABLE NOTED("{\"ipam-status-cni/ips\":\" 10.0.0.5/24 ,, fd00::5/64,\"}"),
+		{ IPAM "," RUNTIME("['10.0.0.5/24','fd00::5/64']"), "", "10.0.0.5/24 fd00::5/64" },
+		{ IPAM "," CAPABLE NOTED("{'ipam-status-cni/ips':' 10.0.0.5/24 ,, fd00::5/64,'}"),
 		  "", "10.0.0.5/24 fd00::5/64" },
-		{ IPAM "," CNI("[\"10.0.0.5/24\"]"), "", "10.0.0.5/24" },
+		{ IPAM "," CNI("['10.0.0.5/24']"), "", "10.0.0.5/24" },
 		{ IPAM, "IP=10.0.0.5/24", "10.0.0.5/24" },
 		{ IPAM, "IP= 10.0.0.5/24 ,\tfd00::5/64 ", "10.0.0.5/24 fd00::5/64" },
 		{ STATIC, "", "10.0.9.9/24" },
-		{ "\"ipam\":{\"addresses\":[{\"address\":\"10.0.9.9/24\",\"gateway\":"
-		  "\"10.0.9.1\"},{\"address\":\"fd00::9/64\",\"gateway\":\"\"}]}",
+		{ "'ipam':{'addresses':[{'address':'10.0.9.9/"
+		  "24','gateway':'10.0.9.1'},{'address':'fd00::9/64','gateway':''}]}",
 		  "", "10.0.9.9/24>10.0.9.1 fd00::9/64" },
 	};
 
@@ -91,33 +86,28 @@ TEST(their_order)
 	static const struct ask t[] = {
 		/* the first that is not empty replaces what follows */
 		{ STATIC
-		  "," CNI("[\"10.0.3.3/24\"]") ",\"capabilities\":{\"" NOTE
-					       "\":true},\"runtimeConfig\":{\"ips\":["
-					       "\"10.0.1.1/24\"],\"" NOTE
-					       "\":{\"ipam-status-cni/ips\":\"10.0.2.2/24\"}}",
+		  "," CNI("['10.0.3.3/24']") ",'capabilities':{'" NOTE
+					     "':true},'runtimeConfig':{'ips':['10.0.1.1/24'],'" NOTE
+					     "':{'ipam-status-cni/ips':'10.0.2.2/24'}}",
 		  "IP=10.0.4.4/24;GATEWAY=10.0.1.254", "10.0.1.1/24" },
-		{ STATIC
-		  "," CNI("[\"10.0.3.3/24\"]") ",\"capabilities\":{\"" NOTE
-					       "\":true},\"runtimeConfig\":{\"ips\":[],\"" NOTE
-					       "\":{\"ipam-status-cni/ips\":\"10.0.2.2/24\"}}",
+		{ STATIC "," CNI("['10.0.3.3/24']") ",'capabilities':{'" NOTE
+						    "':true},'runtimeConfig':{'ips':[],'" NOTE
+						    "':{'ipam-status-cni/ips':'10.0.2.2/24'}}",
 		  "IP=10.0.4.4/24", "10.0.2.2/24" },
-		{ STATIC "," CNI("[\"10.0.3.3/24\"]") "," RUNTIME("null"), "IP=10.0.4.4/24",
+		{ STATIC "," CNI("['10.0.3.3/24']") "," RUNTIME("null"), "IP=10.0.4.4/24",
 		  "10.0.3.3/24" },
 		/* CNI_ARGS are added to the configuration */
 		{ STATIC "," CNI("[]"), "IP=10.0.4.4/24", "10.0.9.9/24 10.0.4.4/24" },
 		{ STATIC, "IP=", "10.0.9.9/24" },
 		/* the annotation counts only where its capability is declared */
-		{ STATIC "," NOTED("{\"ipam-status-cni/ips\":\"10.0.2.2/24\"}"), "",
-		  "10.0.9.9/24" },
-		{ STATIC ",\"capabilities\":{\"" NOTE
-			 "\":\"true\"}," NOTED("{\"ipam-status-cni/ips\":7}"),
+		{ STATIC "," NOTED("{'ipam-status-cni/ips':'10.0.2.2/24'}"), "", "10.0.9.9/24" },
+		{ STATIC ",'capabilities':{'" NOTE "':'true'}," NOTED("{'ipam-status-cni/ips':7}"),
 		  "", "10.0.9.9/24" },
 		{ STATIC "," CAPABLE NOTED("null"), "", "10.0.9.9/24" },
-		{ STATIC "," CAPABLE NOTED("{\"ipam-status-cni/ips\":null}"), "", "10.0.9.9/24" },
-		{ STATIC "," CAPABLE NOTED("{\"ipam-status-cni/ips\":\" , \"}"), "",
-		  "10.0.9.9/24" },
+		{ STATIC "," CAPABLE NOTED("{'ipam-status-cni/ips':null}"), "", "10.0.9.9/24" },
+		{ STATIC "," CAPABLE NOTED("{'ipam-status-cni/ips':' , '}"), "", "10.0.9.9/24" },
 		/* what is replaced is not looked at */
-		{ IPAM "," RUNTIME("[\"10.0.1.1/24\"]"), "IP=nonsense;GATEWAY=nonsense",
+		{ IPAM "," RUNTIME("['10.0.1.1/24']"), "IP=nonsense;GATEWAY=nonsense",
 		  "10.0.1.1/24" },
 	};
 
@@ -143,14 +133,13 @@ TEST(gateways_from_the_arguments)
 		{ IPAM, "IP=10.0.0.5/24,fd00::5/64,10.0.1.5/24;GATEWAY= fd00::1 , 10.0.0.1",
 		  "10.0.0.5/24>10.0.0.1 fd00::5/64>fd00::1 10.0.1.5/24" },
 		{ STATIC, "GATEWAY=10.0.9.1", "10.0.9.9/24>10.0.9.1" },
-		{ "\"ipam\":{\"addresses\":[{\"address\":\"10.0.9.9/24\",\"gateway\":"
-		  "\"10.0.9.1\"}]}",
+		{ "'ipam':{'addresses':[{'address':'10.0.9.9/24','gateway':'10.0.9.1'}]}",
 		  "GATEWAY=10.0.9.2", "10.0.9.9/24>10.0.9.2" },
-		{ "\"ipam\":{" RANGES "}", "IP=10.0.0.5;GATEWAY=10.0.0.9", "10.0.0.5/24>10.0.0.9" },
+		{ "'ipam':{" RANGES "}", "IP=10.0.0.5;GATEWAY=10.0.0.9", "10.0.0.5/24>10.0.0.9" },
 		{ IPAM, "GATEWAY=10.0.0.1", "" },
 		{ IPAM, "IP=10.0.0.5/24;GATEWAY=10.0.0.1/24",
-		  "7: CNI_ARGS GATEWAY: \"10.0.0.1/24\" is not an IP address without a "
-		  "prefix length" },
+		  "7: CNI_ARGS GATEWAY: \"10.0.0.1/24\" is not an IP address without a prefix "
+		  "length" },
 		{ IPAM, "IP=10.0.0.5/24;GATEWAY=x",
 		  "7: CNI_ARGS GATEWAY: \"x\" is not an IP address without a prefix length" },
 	};
@@ -165,16 +154,16 @@ TEST(equal_addresses_and_ranges)
 		{ IPAM, "IP=fd00::5/64,fd00:0::0:5/64", "fd00::5/64" },
 		{ STATIC, "IP=10.0.9.9/16",
 		  "7: 10.0.9.9/24 and 10.0.9.9/16 are one address with two prefix lengths" },
-		{ "\"ipam\":{\"addresses\":[{\"address\":\"10.0.9.9/24\"},{\"address\":"
-		  "\"10.0.9.9/24\",\"gateway\":\"10.0.9.1\"}]}",
+		{ "'ipam':{'addresses':[{'address':'10.0.9.9/24'},{'address':'10.0.9.9/"
+		  "24','gateway':'10.0.9.1'}]}",
 		  "", "10.0.9.9/24>10.0.9.1" },
-		{ "\"ipam\":{" RANGES "}", "IP=10.0.0.5,10.0.0.5/24,fd00::5",
+		{ "'ipam':{" RANGES "}", "IP=10.0.0.5,10.0.0.5/24,fd00::5",
 		  "10.0.0.5/24>10.0.0.1 fd00::5/64>fd00::1" },
-		{ "\"ipam\":{" RANGES "}", "IP=10.0.1.5/24",
+		{ "'ipam':{" RANGES "}", "IP=10.0.1.5/24",
 		  "7: 10.0.1.5/24 is outside of all ipam.ranges" },
 		{ IPAM, "IP=10.0.0.5",
-		  "7: 10.0.0.5 has no prefix length: write it as 10.0.0.5/24 or the like, "
-		  "or add a range that holds it to ipam.ranges" },
+		  "7: 10.0.0.5 has no prefix length: write it as 10.0.0.5/24 or the like, or add a "
+		  "range that holds it to ipam.ranges" },
 	};
 
 	ask_all(t, COUNT(t));
@@ -188,33 +177,34 @@ TEST(what_is_no_request)
 		{ IPAM, "IP=x", "7: CNI_ARGS IP: \"x" NOT_AN_IP },
 		{ IPAM, "IP=10.0.0.5/33", "7: CNI_ARGS IP: \"10.0.0.5/33" NOT_AN_IP },
 		{ IPAM, "IP=fe80::1%eth0/64", "7: CNI_ARGS IP: \"fe80::1%eth0/64" NOT_AN_IP },
-		{ IPAM "," RUNTIME("[\" 10.0.0.5/24\"]"), "",
+		{ IPAM "," RUNTIME("[' 10.0.0.5/24']"), "",
 		  "7: runtimeConfig.ips: \" 10.0.0.5/24" NOT_AN_IP },
-		{ IPAM "," RUNTIME("[7]"), "", "7: runtimeConfig.ips: an item is not a string" },
-		{ IPAM "," RUNTIME("\"10.0.0.5/24\""), "", "7: runtimeConfig.ips is not a list" },
-		{ IPAM ",\"runtimeConfig\":[]", "", "7: runtimeConfig is not an object" },
-		{ IPAM ",\"capabilities\":[]", "", "7: capabilities is not an object" },
+		{ IPAM "," RUNTIME("[7]"), "",
+		  "7: \"runtimeConfig.ips\" must be a list of strings" },
+		{ IPAM "," RUNTIME("'10.0.0.5/24'"), "",
+		  "7: \"runtimeConfig.ips\" must be a list of strings" },
+		{ IPAM ",'runtimeConfig':[]", "", "7: \"runtimeConfig\" must be an object" },
+		{ IPAM ",'capabilities':[]", "", "7: \"capabilities\" must be an object" },
 		{ IPAM "," CAPABLE NOTED("[]"), "", "7: " NOTE " is not an object" },
-		{ IPAM "," CAPABLE NOTED("{\"ipam-status-cni/ips\":[\"10.0.0.5/24\"]}"), "",
+		{ IPAM "," CAPABLE NOTED("{'ipam-status-cni/ips':['10.0.0.5/24']}"), "",
 		  "7: the pod annotation ipam-status-cni/ips is not a string" },
-		{ IPAM "," CAPABLE NOTED("{\"ipam-status-cni/ips\":\"x\"}"), "",
+		{ IPAM "," CAPABLE NOTED("{'ipam-status-cni/ips':'x'}"), "",
 		  "7: pod annotation ipam-status-cni/ips: \"x" NOT_AN_IP },
-		{ IPAM ",\"args\":7", "", "7: args is not an object" },
-		{ IPAM ",\"args\":{\"cni\":7}", "", "7: cni is not an object" },
-		{ IPAM "," CNI("{}"), "", "7: args.cni.ips is not a list" },
-		{ IPAM "," CNI("[null]"), "", "7: args.cni.ips: an item is not a string" },
-		{ "\"ipam\":{\"addresses\":{}}", "", "7: ipam.addresses is not a list" },
-		{ "\"ipam\":{\"addresses\":[\"10.0.0.5/24\"]}", "",
-		  "7: ipam.addresses: an item is not an object with an \"address\" string" },
-		{ "\"ipam\":{\"addresses\":[{\"gateway\":\"10.0.0.1\"}]}", "",
-		  "7: ipam.addresses: an item is not an object with an \"address\" string" },
-		{ "\"ipam\":{\"addresses\":[{\"address\":\"\"}]}", "",
-		  "7: ipam.addresses: \"" NOT_AN_IP },
-		{ "\"ipam\":{\"addresses\":[{\"address\":\"10.0.0.5/24\",\"gateway\":7}]}", "",
-		  "7: ipam.addresses: gateway \"\" is not an IP address" },
-		{ "\"ipam\":{\"addresses\":[{\"address\":\"10.0.0.5/24\",\"gateway\":"
-		  "\"10.0.0.1/24\"}]}",
-		  "", "7: ipam.addresses: gateway \"10.0.0.1/24\" is not an IP address" },
+		{ IPAM ",'args':7", "", "7: \"args\" must be an object" },
+		{ IPAM ",'args':{'cni':7}", "", "7: \"args.cni\" must be an object" },
+		{ IPAM "," CNI("{}"), "", "7: \"args.cni.ips\" must be a list of strings" },
+		{ IPAM "," CNI("[null]"), "", "7: \"args.cni.ips\" must be a list of strings" },
+		{ "'ipam':{'addresses':{}}", "",
+		  "7: \"ipam.addresses\" must be a list of objects" },
+		{ "'ipam':{'addresses':['10.0.0.5/24']}", "",
+		  "7: \"ipam.addresses\" must be a list of objects" },
+		{ "'ipam':{'addresses':[{'gateway':'10.0.0.1'}]}", "",
+		  "7: ipam.addresses: an item has no \"address\"" },
+		{ "'ipam':{'addresses':[{'address':''}]}", "", "7: ipam.addresses: \"" NOT_AN_IP },
+		{ "'ipam':{'addresses':[{'address':'10.0.0.5/24','gateway':7}]}", "",
+		  "7: \"ipam.addresses[0].gateway\" must be a string" },
+		{ "'ipam':{'addresses':[{'address':'10.0.0.5/24','gateway':'10.0.0.1/24'}]}", "",
+		  "7: ipam.addresses: gateway \"10.0.0.1/24\" is not an IP address" },
 	};
 
 	ask_all(t, COUNT(t));
@@ -258,19 +248,4 @@ TEST(many_addresses)
 	t.args = strbuf_str(&args);
 	t.said = "7: more than 32767 addresses for one attachment";
 	ask(&t, CNI_NEWEST);
-	strbuf_free(&args);
-	strbuf_free(&said);
-}
-
-TEST(finding_what_was_asked_for)
-{
-	struct request_ip list[1] = { 0 };
-	struct request r = { list, 1 };
-	struct ip ip;
-
-	assert_true(ip_parse("10.0.0.5/24", &list[0].ip));
-	assert_true(ip_parse("10.0.0.5/8", &ip));
-	assert_ptr_equal(request_find(&r, &ip), list);
-	assert_true(ip_parse("10.0.0.6/24", &ip));
-	assert_null(request_find(&r, &ip));
 }

@@ -23,13 +23,12 @@ TEST(each_reason)
 		{ { .may_write = true, .version = -1, .works_with = -1 },
 		  "the database's schema has no version: run sql/migrate.sh" },
 		{ { .may_write = true, .version = 0, .works_with = 0 },
-		  "the database's schema has version 0, this build needs 1: run "
-		  "sql/migrate.sh" },
+		  "the database's schema has version 0, this build needs 1: run sql/migrate.sh" },
 		{ { .may_write = true,
 		    .version = STORE_SCHEMA + 1,
 		    .works_with = STORE_SCHEMA + 1 },
-		  "the database's schema works with builds for schema 2 and later, this one "
-		  "is for 1: install newer plugins" },
+		  "the database's schema works with builds for schema 2 and later, this one is for "
+		  "1: install newer plugins" },
 		{ { .version = STORE_SCHEMA, .works_with = STORE_SCHEMA },
 		  "the role may not write to the table ips: run sql/provision.sh" },
 		{ { .may_write = true,
@@ -46,7 +45,7 @@ TEST(each_reason)
 		verb_run(&v, ipam_status, "STATUS", "", "", "");
 		assert_int_equal(v.rc, t[i].msg[0] ? -1 : 0);
 		assert_err(&v.e, t[i].msg[0] ? CNI_PLUGIN_NOT_AVAILABLE : 0, t[i].msg, "");
-		assert_null(v.answer.json);
+		assert_null(v.reply.json);
 		assert_string_equal(strbuf_str(&v.fake.calls), "open status close");
 		verb_end(&v);
 	}
@@ -66,8 +65,8 @@ TEST(addresses_are_not_read)
 {
 	struct verb v = { .fake.status = GOOD };
 
-	verb_run(&v, ipam_status, "STATUS", "\"runtimeConfig\":7,\"args\":7",
-		 "\"addresses\":[{\"address\":\"x\"}]", "nonsense");
+	verb_run(&v, ipam_status, "STATUS", "'runtimeConfig':7,'args':7",
+		 "'addresses':[{'address':'x'}]", "nonsense");
 	assert_int_equal(v.rc, 0);
 	verb_end(&v);
 }
@@ -78,7 +77,8 @@ TEST(no_host_no_add)
 
 	verb_run(&v, ipam_status, "STATUS", "", "", "");
 	v.m.sys.sysroot = "/nonexistent";
-	assert_int_equal(ipam_status(&v.m.call, &v.answer, &v.e), -1);
+	verb_run_again(&v, ipam_status);
+	assert_int_equal(v.rc, -1);
 	assert_int_equal(v.e.code, CNI_IO_FAILURE);
 	verb_end(&v);
 }

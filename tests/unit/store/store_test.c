@@ -59,16 +59,18 @@ static double uptime(const struct node *n)
 
 static const struct node node = { "node-1", "", "boot", uptime };
 
-static const char *const claimed[] = { "10.0.0.5/24", "fd00::5/64" };
+static const char *const wanted[] = { "10.0.0.5/24", "fd00::5/64" };
 
-/* What pod-a claims: two addresses. */
-static struct reservation claim_of(struct ip ips[2])
+/* What pod-a asks for: two addresses. */
+static struct reservation reservation_of(struct addresses *asked)
 {
-	assert_true(ip_parse(claimed[0], &ips[0]));
-	assert_true(ip_parse(claimed[1], &ips[1]));
-	return (struct reservation){ .by = { "net", &node, "pod-a", "eth0" },
-				     .ips = ips,
-				     .n_ips = 2 };
+	for (size_t i = 0; i < COUNT(wanted); i++) {
+		struct address one = { .interface = -1 };
+
+		assert_true(ip_parse(wanted[i], &one.ip));
+		addresses_add(asked, &one);
+	}
+	return (struct reservation){ .by = { "net", &node, "pod-a", "eth0" }, .addresses = asked };
 }
 
 /* "1@5,2@5" */
@@ -83,8 +85,8 @@ static const char *joined(const struct row_ids *ids)
 
 static int insert(struct opened *o, struct row_ids *inserted)
 {
-	struct ip ips[2];
-	struct reservation c = claim_of(ips);
+	struct addresses asked = { 0 };
+	struct reservation c = reservation_of(&asked);
 
 	return o->store.insert(o->store.context, &c, &o->deadline, inserted, &o->e);
 }
@@ -92,8 +94,8 @@ static int insert(struct opened *o, struct row_ids *inserted)
 static int take_over(struct opened *o, struct row_ids *inserted, struct released_rows *gone)
 {
 	const struct row_ids stale = { (const char *[]){ "7", "8" }, 2 };
-	struct ip ips[2];
-	struct reservation c = claim_of(ips);
+	struct addresses asked = { 0 };
+	struct reservation c = reservation_of(&asked);
 
 	return o->store.take_over(o->store.context, &c, &stale, &o->deadline, inserted, gone,
 				  &o->e);
@@ -101,8 +103,8 @@ static int take_over(struct opened *o, struct row_ids *inserted, struct released
 
 static int find(struct opened *o, struct allocations *out)
 {
-	struct ip ips[2];
-	struct reservation c = claim_of(ips);
+	struct addresses asked = { 0 };
+	struct reservation c = reservation_of(&asked);
 
 	return o->store.find(o->store.context, &c, &o->deadline, out, &o->e);
 }
@@ -332,8 +334,8 @@ TEST(rows_that_no_schema_of_ours_has)
 
 static int confirm(struct opened *o, struct row_ids *inserted, size_t *confirmed)
 {
-	struct ip ips[2];
-	struct reservation c = claim_of(ips);
+	struct addresses asked = { 0 };
+	struct reservation c = reservation_of(&asked);
 
 	const struct row_ids held = { (const char *[]){ "1", "2" }, 2 };
 
@@ -700,8 +702,8 @@ TEST(each_statement_gets_all_of_its_parameters)
 	const struct row_ids ids = { (const char *[]){ "1" }, 1 };
 	const struct attachment a = { "net", &node, "pod-a", "eth0" };
 	const struct gc_request g = { "net", &node, 0, "[]" };
-	struct ip ips[2];
-	struct reservation c = claim_of(ips);
+	struct addresses asked = { 0 };
+	struct reservation c = reservation_of(&asked);
 	struct opened o;
 	struct row_ids inserted = { 0 };
 	struct released_rows gone = { 0 };
@@ -714,7 +716,7 @@ TEST(each_statement_gets_all_of_its_parameters)
 	((struct database *)o.store.context)->retry.query = count_parameters;
 	((struct database *)o.store.context)->retry.context = &statements;
 	insert(&o, &inserted);
-	c.n_ips = 1;
+	asked.n = 1;
 	o.store.insert(o.store.context, &c, &o.deadline, &inserted, &o.e);
 	find(&o, &found);
 	confirm(&o, &inserted, &confirmed);

@@ -1,0 +1,186 @@
+/*
+ * DEL and GC: what they release, and what they say about it.
+ *
+ * GC's list of valid attachments decides which addresses stay in use. It comes from outside and may
+ * be read in two ways by two JSON parsers (PostgreSQL takes the last of two equal keys, cJSON the
+ * first). So the list is judged strictly and written anew: what was validated is what the database
+ * gets.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "ipam/ipam.h"
+
+#define VALID "cni.dev/valid-attachments"
+#define OLDER "cni.dev/attachments"
+
+/* U+FFFD: json_parse puts it in the place of \u0000. */
+#define UNREADABLE "\xef\xbf\xbd"
+
+/* ---- the list of valid attachments ---- */
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* A key that stands twice in the object, or NULL. Sorts them, since an entry from outside may have
+ * any number of keys. */
+static const char *repeated_key(const cJSON *object)
+{
+	const char **names = mem_new((size_t)cJSON_GetArraySize(object) * sizeof(*names));
+	const cJSON *key;
+	size_t n = 0;
+
+	cJSON_ArrayForEach(key, object) names[n++] = key->string;
+	qsort(names, n, sizeof(*names), by_name);
+	for (size_t i = 1; i < n; i++)
+		if (strcmp(names[i - 1], names[i]) == 0)
+			return names[i];
+	return NULL;
+}
+
+/* The value or anything below it. (json_parse bounds how deep it is nested.) */
+static bool has_unreadable(const cJSON *value)
+{
+	const char *text = cJSON_GetStringValue(value);
+	const cJSON *child;
+
+	if ((text && strstr(text, UNREADABLE)) ||
+	    (value->string && strstr(value->string, UNREADABLE)))
+		return true;
+	cJSON_ArrayForEach(child, value) if (has_unreadable(child)) return true;
+	return false;
+}
+
+/* Why the entry cannot be trusted, or NULL. */
+static const char *why_invalid(const cJSON *entry)
+{
+	static const char *const keys[] = { "containerID", "ifname" };
+	const char *twice;
+
+	if (!cJSON_IsObject(entry))
+		return "is not an object";
+	if (has_unreadable(entry))
+		return "has a character that cannot be read";
+	twice = repeated_key(entry);
+	if (twice)
+		return mem_printf("has \"%s\" twice", twice);
+	for (size_t i = 0; i < 2; i++)
+		if (!json_string(entry, keys[i]))
+			return mem_printf("has no string \"%s\"", keys[i]);
+	return NULL;
+}
+
+/* The strings stay those of the configuration. */
+static void copy_entry(const cJSON *entry, cJSON *list)
+{
+	cJSON *to = cJSON_CreateObject();
+
+	cJSON_AddItemToObjectCS(to, "containerID",
+				cJSON_CreateStringReference(json_string(entry, "containerID")));
+	cJSON_AddItemToObjectCS(to, "ifname",
+				cJSON_CreateStringReference(json_string(entry, "ifname")));
+	cJSON_AddItemToArray(list, to);
+}
+
+int valid_attachments_read(const cJSON *conf, const char **out, struct err *e)
+{
+	const char *key = json_get_raw(conf, VALID) ? VALID : OLDER;
+	const cJSON *list = json_get(conf, key), *child;
+	cJSON *copy = cJSON_CreateArray();
+	int at = 0, n_lists = 0;
+
+	cJSON_ArrayForEach(child, conf) n_lists += strcmp(child->string, key) == 0;
+	if (n_lists > 1)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "\"%s\" is there twice: nothing is released", key);
+	if (list && !cJSON_IsArray(list))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "\"%s\" is not a list: nothing is released", key);
+	cJSON_ArrayForEach(child, list)
+	{
+		const char *why = why_invalid(child);
+
+		at++;
+		if (why)
+			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+				       "valid attachment %d %s: nothing is released", at, why);
+		copy_entry(child, copy);
+	}
+	*out = cJSON_PrintUnformatted(copy);
+	return 0;
+}
+
+/* ---- the verbs ---- */
+
+static void log_released(struct log *log, const char *pod, const char *interface, const char *ip)
+{
+	log_line(log, LOG_INFO, "successfully deleted the existing allocation for \"%s-%s\": %s",
+		 pod, interface, ip);
+}
+
+static void warn_hidden(struct log *log, const struct released_rows *gone)
+{
+	if (gone->hides_warnings)
+		log_line(log, LOG_WARNING,
+			 "the server hides warnings (client_min_messages): nobody could tell a "
+			 "release that was not replicated");
+}
+
+int ipam_del(const struct cni_call *call, struct cni_reply *out, struct err *e)
+{
+	struct ipam i;
+	struct attachment a;
+	struct released_rows gone = { 0 };
+	int rc;
+
+	(void)out;
+	if (ipam_open(call, IPAM_NEEDS_NODE, &i, e) < 0)
+		return -1;
+	a = ipam_attachment(call, &i);
+	rc = i.store.del(i.store.context, &a, call->deadline, &gone, e);
+	for (size_t n = 0; n < gone.n; n++)
+		log_released(call->log, a.pod, a.interface, gone.rows[n].ip);
+	warn_hidden(call->log, &gone);
+	ipam_close(&i);
+	return rc;
+}
+
+static void log_gc(const struct cni_call *call, const struct ipam *i,
+		   const struct released_rows *gone)
+{
+	for (size_t n = 0; n < gone->n; n++)
+		log_released(call->log, gone->rows[n].pod, gone->rows[n].interface,
+			     gone->rows[n].ip);
+	if (gone->duplicate_node_count)
+		log_line(call->log, LOG_WARNING,
+			 "%s rows of this node, such as \"%s-%s\", are of another boot id but "
+			 "younger than this boot, and stay: two hosts share the name \"%s\"; give "
+			 "each a \"node\" of its own",
+			 gone->duplicate_node_count, gone->duplicate_node_pod,
+			 gone->duplicate_node_interface, i->node.name);
+	warn_hidden(call->log, gone);
+}
+
+int ipam_gc(const struct cni_call *call, struct cni_reply *out, struct err *e)
+{
+	struct ipam i;
+	struct released_rows gone = { 0 };
+	struct gc_request g = { .network = call->network, .node = &i.node };
+	int rc;
+
+	(void)out;
+	if (ipam_open(call, IPAM_NEEDS_NODE | IPAM_NEEDS_BOOT, &i, e) < 0)
+		return -1;
+	g.grace = i.conf.gc_grace;
+	rc = valid_attachments_read(call->conf, &g.valid, e);
+	if (rc == 0)
+		rc = i.store.gc(i.store.context, &g, call->deadline, &gone, e);
+	if (rc == STORE_DONE)
+		log_gc(call, &i, &gone);
+	ipam_close(&i);
+	return rc;
+}
