@@ -2,24 +2,25 @@
 # Builds everything and runs all tests, from a bare clone, as root. Needs a Debian-like system; what else is
 # needed is set up first.
 #
-#   tests/run.sh [PATTERN]      PATTERN: only what has it in its name (an extended regular expression)
+#   tests/run.sh [PATTERN]          PATTERN: only what has it in its name (an extended regular expression)
+#   tests/run.sh --fast [PATTERN]   no set-up, one build, each program once: seconds for a program that is being written
 #
 # Test programs speak TAP: the cmocka programs of tests/unit, and tests/{db,e2e,libcni}/*_test.{py,sh}, which
-# find the executables in BINDIR and what they share in PYTHONPATH. What runs executables runs twice, the second time as sanitizer builds. Whatever
-# else is a test (a build without warnings, the linters, the fuzzers) counts as one each. What they said is
-# in build/test-logs. The last line counts, the exit status is 0 if nothing failed.
+# find the executables in BINDIR and what they share in PYTHONPATH. What runs executables runs twice, the second time
+# as sanitizer builds. Whatever else is a test (a build without warnings, the linters, the fuzzers) counts as one
+# each, and runs beside the programs, at low priority. What they said is in build/test-logs. The last line counts, the exit
+# status is 0 if nothing failed.
 
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
 
 readonly LOGS=build/test-logs
-readonly LIMIT=900          # seconds for one program
-readonly STEP_LIMIT=900     # seconds for one build or linter
+readonly LIMIT=900          # seconds for one program, build or linter
 readonly JOBS=3             # programs at once: they wait more than they work
 
-pattern=${1:-.}
+fast='' pattern=.
 passed=0 failed=0 skipped=0
-template=
+template='' beside=''
 
 clean_up() {
 	local pids
@@ -30,52 +31,48 @@ clean_up() {
 	[[ -z $template ]] || rm -rf "$template"
 }
 
-count() {
-	passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
-}
-
 log_of() {
 	printf '%s/%s.log\n' "$LOGS" "${1//[^A-Za-z0-9_.-]/_}"
 }
 
-# bounded SECONDS COMMAND...: in the background, so that a signal to this script ends it at once.
+# bounded COMMAND...: in the background, so that a signal to this script ends it at once.
 bounded() {
 	local child
-	timeout -k 10 "$@" </dev/null &
+	timeout -k 10 "$LIMIT" "$@" </dev/null &
 	child=$!
 	# In a subshell, which has no EXIT trap of its own.
-	((BASHPID == $$)) || trap 'kill "$child"' TERM
+	((BASHPID == $$)) || trap 'kill "$child"; wait "$child"; exit 143' TERM
 	wait "$child"
 }
 
-# step NAME COMMAND...: something that is one test, passed if it exits with 0.
-step() {
+# run_program NAME COMMAND...: runs one test program and leaves NAME STATUS SECONDS beside its log. What it said on
+# stderr comes last there, so that it cannot break a result's line.
+run_program() {
 	local name=$1 log began=$SECONDS status=0
 	shift
-	[[ $name =~ $pattern ]] || return 0
 	log=$(log_of "$name")
-	bounded "$STEP_LIMIT" "$@" >"$log" 2>&1 || status=$?
-	if ((status == 0)); then
-		count 1 0 0
-		printf 'ok    %-56s %4d s\n' "$name" $((SECONDS - began))
-	else
-		count 0 1 0
-		printf 'FAIL  %-56s %4d s  exit %d, all of it: %s\n' "$name" $((SECONDS - began)) "$status" "$log"
-		grep -v 'warnings generated' "$log" | tail -n 40 | sed 's/^/      /'
-	fi
-	return "$status"
-}
-
-# Runs one test program and leaves NAME STATUS SECONDS beside its log. What it said on stderr comes last
-# there, so that it cannot break a result's line.
-run_program() {
-	local name=$1 log=$2 began=$SECONDS status=0
-	shift 2
-	bounded "$LIMIT" "$@" >"$log" 2>"$log.stderr" || status=$?
+	bounded "$@" >"$log" 2>"$log.stderr" || status=$?
 	sed 's/^/# stderr: /' "$log.stderr" >>"$log"
 	rm -f "$log.stderr"
 	printf '%s %d %d\n' "$name" "$status" $((SECONDS - began)) >"$log.end.new"
 	mv "$log.end.new" "$log.end"
+}
+
+# run_step NAME COMMAND...: something that does not speak TAP: one test, passed if it exits with 0.
+run_step() {
+	local name=$1 log began=$SECONDS status=0
+	shift
+	log=$(log_of "$name")
+	bounded "$@" >"$log.said" 2>&1 || status=$?
+	if ((status == 0)); then
+		printf '1..1\nok 1 - %s\n' "$name" >"$log"
+	else
+		printf '1..1\nnot ok 1 - %s ended with %d\n' "$name" "$status" >"$log"
+		grep -v 'warnings generated' "$log.said" | tail -n 40 | sed 's/^/# /' >>"$log"
+	fi
+	printf '%s %d %d\n' "$name" $((status != 0)) $((SECONDS - began)) >"$log.end.new"
+	mv "$log.end.new" "$log.end"
+	return "$status"
 }
 
 report_program() {
@@ -83,7 +80,7 @@ report_program() {
 	read -r name status took <"$log.end"
 	rm -f "$log.end"
 	read -r ok bad skip wrong < <(awk -v status="$status" -f tests/lib/tally.awk "$log")
-	count "$ok" "$bad" "$skip"
+	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
 	((bad == 0)) || word=FAIL
 	printf '%-5s %-56s %4d s  %d passed, %d failed, %d skipped\n' "$word" "$name" "$took" "$ok" "$bad" "$skip"
 	grep -iE '^(not )?ok .*# *skip' "$log" | sed 's/^/      SKIPPED: /'
@@ -104,46 +101,79 @@ report_ended() {
 	done
 }
 
-# Waits until at most so many programs run, and reports those that ended.
+# Waits until at most so many programs run, beside what runs beside them, and reports what has ended.
 wait_for_jobs() {
-	while (($(jobs -pr | wc -l) > $1)); do
+	while (($(jobs -pr | grep -cvx "${beside:-none}") > $1)); do
 		wait -n
 	done
 	report_ended
 }
 
-# programs PASS FOLDER: all test programs of one pass, several at once; its unit tests lie below FOLDER.
+# Whether a test program has something to say in the second pass. Tests of the SQL alone, and those that say so, would
+# see nothing new.
+is_for_sanitizers() {
+	case $1 in
+	tests/db/*) grep -q plugin "$1" ;;
+	tests/*) ! grep -q 'Not run with sanitizers' "$1" ;;
+	esac
+}
+
+# programs PASS FOLDER: all test programs of one pass, several at once; its unit tests lie below FOLDER. The short ones come
+# last, so that nothing long runs alone at the end.
 programs() {
 	local file run
-	for file in "$2"/tests/unit/*/*_test tests/{db,e2e,libcni}/*_test.{py,sh}; do
+	for file in tests/{e2e,db,libcni}/*_test.{py,sh} "$2"/tests/unit/*/*_test; do
 		[[ -e $file && "$1:$file" =~ $pattern ]] || continue
-		# Tests of the SQL alone would see nothing new the second time.
-		[[ $1 == normal || $file != tests/db/* ]] || grep -q plugin "$file" || continue
+		[[ $1 == normal ]] || is_for_sanitizers "$file" || continue
 		run=("$file")
 		[[ $file != *.py ]] || run=(python3 "$file")
 		wait_for_jobs $((JOBS - 1))
-		run_program "$1:$file" "$(log_of "$1-$file")" "${run[@]}" &
-	done
-	wait_for_jobs 0
-}
-
-lint() {
-	local linter
-	printf '\n== lint\n'
-	for linter in format headers tidy cppcheck shell; do
-		step "lint-$linter" make "lint-$linter"
+		run_program "$1:$file" "${run[@]}" &
 	done
 }
 
 # build NAME ARGUMENT...: without warnings, whatever the pattern is.
 build() {
-	printf '\n== %s\n' "$1"
-	pattern=. step "$1" make WERROR=1 -j"$(nproc)" "${@:2}"
+	run_step "$1" make WERROR=1 -j"$(nproc)" "${@:2}" all unit-tests
 }
 
-(($# <= 1)) || { echo "usage: ${0##*/} [PATTERN]" >&2; exit 2; }
-((EUID == 0)) || { echo "${0##*/} needs root, for network namespaces and users: sudo $0" >&2; exit 1; }
-./setup_dependencies.sh tests || exit 1
+# What needs no server and measures no time, while programs wait. Leaves a mark when the sanitizer build is there.
+everything_else() {
+	local linter linters
+	renice -n 19 "$BASHPID" >/dev/null
+	build sanitizer-build SANITIZE=address,undefined && touch "$LOGS/sanitizer-build"
+	read -ra linters < <(sed -n 's/^lint: //p' Makefile)
+	for linter in "${linters[@]}"; do
+		[[ ! $linter =~ $pattern ]] || run_step "$linter" make "$linter"
+	done
+	[[ ! fuzzers =~ $pattern ]] || run_step fuzzers make fuzz FUZZ_SECONDS=5
+}
+
+wait_for_sanitizer_build() {
+	while [[ ! -e $LOGS/sanitizer-build ]]; do
+		jobs -pr | grep -qx "$beside" || return 1
+		sleep 1
+		report_ended
+	done
+}
+
+usage() {
+	echo "usage: ${0##*/} [--fast] [PATTERN]" >&2
+	exit 2
+}
+
+if [[ ${1:-} == --fast ]]; then
+	fast=yes
+	shift
+fi
+(($# <= 1)) || usage
+pattern=${1:-.}
+if [[ ! $fast ]]; then
+	((EUID == 0)) || { echo "${0##*/} needs root, for network namespaces and users: sudo $0" >&2; exit 1; }
+	unshare --mount true ||
+		{ echo "${0##*/} needs mount namespaces: as a container, privileged; in a chroot, one that is a mount point" >&2; exit 1; }
+	./setup_dependencies.sh tests || exit 1
+fi
 rm -rf "$LOGS"
 mkdir -p "$LOGS"
 trap clean_up EXIT
@@ -155,11 +185,20 @@ export IPAM_TEST_TEMPLATE=$template CMOCKA_MESSAGE_OUTPUT=tap PYTHONPATH=$PWD/te
 normal=build/shared
 [[ ! -e .deps/stamp ]] || normal=build/static
 
-build build all unit-tests && BINDIR=$PWD/plugins/bin programs normal "$normal"
-build sanitizer-build SANITIZE=address,undefined all unit-tests &&
-	BINDIR=$PWD/build/sanitize/bin programs sanitized build/sanitize
-lint
-step fuzzers make fuzz FUZZ_SECONDS=5
+if build build; then
+	report_ended
+	if [[ ! $fast ]]; then
+		everything_else &
+		beside=$!
+	fi
+	BINDIR=$PWD/plugins/bin programs normal "$normal"
+	if [[ ! $fast ]] && wait_for_sanitizer_build; then
+		BINDIR=$PWD/build/sanitize/bin programs sanitized build/sanitize
+	fi
+	beside=
+	wait_for_jobs 0
+fi
+report_ended
 
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The whole stories of demo-scenarios/, in a copy of the tree. Needs root, the built tree, a PostgreSQL server's programs."""
+"""The whole stories of demo-scenarios/, in a copy of the tree. Needs root, the built tree, a PostgreSQL server's programs.
+Not run with sanitizers."""
 import atexit
 import glob
 import hashlib

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""examples/gc: what it frees, and that in doubt it frees nothing. Needs root and a PostgreSQL server's programs."""
+"""examples/gc: what it frees, and that in doubt it frees nothing. Needs root and a PostgreSQL server's programs.
+Not run with sanitizers."""
 import base64
 import json
 import os

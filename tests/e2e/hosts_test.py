@@ -21,7 +21,7 @@ import plugin
 import tap
 from ledger import Ledger
 
-SECONDS = faults.number('HOSTS_SECONDS', 45 if faults.SANITIZED else 60)
+SECONDS = faults.number('HOSTS_SECONDS', 30)
 NAMED, MACHINES, WORKERS = 990, 10, 6
 BUSY = 100  # so many hosts in a row have something to do at a time; the row moves over all of them
 NETWORKS = ('blue', 'green')

@@ -15,7 +15,7 @@ import plugin
 import tap
 from ledger import Ledger
 
-ROUNDS = faults.number('KILL_ROUNDS', 200 if faults.SANITIZED else 400)
+ROUNDS = faults.number('KILL_ROUNDS', 100 if faults.SANITIZED else 200)
 PHASE = 100  # calls between two judgements
 LOOPS, NODES = 8, 4
 POOL = [f'10.2.0.{i + 1}' for i in range(48)]

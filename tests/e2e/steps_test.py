@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The single steps of demo-scenarios/. Needs root, plugins/cnitool and a PostgreSQL server's programs."""
+"""The single steps of demo-scenarios/. Needs root, plugins/cnitool and a PostgreSQL server's programs.
+Not run with sanitizers."""
 import json
 import os
 import shutil

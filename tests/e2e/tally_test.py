@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""How tests/run.sh counts what a test program said. Needs awk."""
+"""How tests/run.sh counts what a test program said. Needs awk.
+Not run with sanitizers."""
 import os
 import subprocess
 import unittest
