@@ -225,7 +225,7 @@ class EarlierBoot(Add):
     def test_another_boot_whose_row_is_younger_is_another_host_of_that_name(self):
         self.add(A)
         self.change(f"boot_id = '{OTHER_BOOT}'")
-        self.refused(self.ask('ADD', A, container='pod2'), 100, 'two hosts share the name', socket.gethostname(),
+        self.refused(self.ask('ADD', A, container='pod2'), 100, 'share', socket.gethostname(),
                      'node')
         self.refused(self.ask('ADD', B), 101)
         self.assertEqual(self.held(), [A])

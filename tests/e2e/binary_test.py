@@ -167,11 +167,11 @@ class Files(Poor):
         os.mkfifo(self.log)
         for path, words in ((self.log, 'No such device'), (self.dir, 'Is a directory'), ('/none/log', 'No such file')):
             answer = self.allowed(self.ask('STATUS', ipam={'logFile': path}))
-            self.assertIn(f'cannot open the log file "{path}": {words}', answer.stderr)
+            self.assertIn(f'"{path}": {words}', answer.stderr)
 
     def test_a_disk_that_is_full(self):
         answer = self.allowed(self.ask('ADD', A, ipam={'logFile': '/dev/full'}))
-        self.assertIn('cannot write the log file: No space left', answer.stderr)
+        self.assertIn('No space left', answer.stderr)
 
     def test_a_working_directory_that_is_gone(self):
         through = ['sh', '-c', f'mkdir {self.dir}/x; cd {self.dir}/x; rmdir ../x; exec "$0"']

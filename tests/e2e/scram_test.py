@@ -88,7 +88,7 @@ class Scram(unittest.TestCase):
             answer, server = log_in(2**31 - 1)
             self.assertIsNone(server.proof)
             self.assertEqual(answer.code, 50)
-            self.assertIn('the server asks for more SCRAM iterations than this client does', answer.said)
+            self.assertIn('iterations', answer.said)
 
 
 if __name__ == '__main__':

@@ -76,7 +76,7 @@ class Results(plugin_case.PluginCase):
         for version in VERSIONS:
             for which in BOTH:
                 with self.subTest(version=version, which=which):
-                    answer = self.refused(self.ask('ADD', which=which, version=version), 7, 'no address was asked for')
+                    answer = self.refused(self.ask('ADD', which=which, version=version), 7, 'address')
                     self.assertEqual(answer.json['cniVersion'], version)
 
 
