@@ -21,9 +21,9 @@ PREV = {'prevResult': {'ips': [{'address': A}]}}
 
 
 def seen(source, place):
-    """For through: the plugin sees source at place."""
-    return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c',
-            f"mount --bind '{source}' '{place}' && exec \"$0\""]
+    """For through: the plugin sees source at place, a folder that may be missing where it is below /run."""
+    run = f"[ -e '{place}' ] || {{ mount -t tmpfs tmpfs /run && mkdir -p '{place}'; }}"
+    return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', f"{run} && mount --bind '{source}' '{place}' && exec \"$0\""]
 
 
 class Conf(plugin_case.PluginCase):

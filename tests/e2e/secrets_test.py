@@ -196,13 +196,15 @@ class Surroundings(Secrets):
             self.assertIn('db.test', names.asked)
 
     def test_the_home_folder_that_the_system_knows(self):
-        """Of whoever runs the plugin, with and without a variable that says so."""
+        """Of whoever runs the plugin, with and without a variable that says so. The executables may lie in it."""
         home = pwd.getpwuid(os.getuid()).pw_dir
+        for name in BOTH:
+            shutil.copy(os.path.join(plugin.BINDIR, name), self.dir)
         self.file('.pgpass', f'*:*:*:*:{self.server.password}\n')
         self.file('.pg_service.conf', f'[mine]\npassword={self.server.password}\n')
         for env in ({'HOME': home}, {'HOME': None}, {'HOME': ''}):
-            how = {'env': env, 'through': mounted((self.dir, home))}
-            for which in BOTH:
+            how = {'env': env, 'path': self.dir, 'through': mounted((self.dir, home))}
+            for which in (os.path.join(self.dir, name) for name in BOTH):
                 self.refused(self.ask('STATUS', which=which, ipam={'password': None}, **how), 50, 'password')
                 self.refused(self.ask('STATUS', which=which, ipam={'password': None, 'service': 'mine'}, **how), 7, 'mine')
 

@@ -108,7 +108,7 @@ class Server(Tls):
 
     def test_a_server_that_wants_TLS_refuses_without_it(self):
         for command, code in (('STATUS', 50), ('ADD', 11), ('DEL', 11)):
-            self.refused(self.ask(command, A, ipam={'sslmode': 'disable', 'timeout': 1}), code, 'no encryption')
+            self.refused(self.ask(command, A, ipam={'sslmode': 'disable', 'timeout': 1}), code, 'pg_hba.conf')
 
     def test_channel_binding(self):
         self.works(**self.trusting(channel_binding='require'))
