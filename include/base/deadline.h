@@ -4,12 +4,14 @@
  * All times of an invocation, in seconds. T is the timeout: `timeout` of the ipam object, else the
  * verb's default.
  *
- *   T - RESERVE         the verb starts nothing new. In what is left, a statement that has no
- * answer is cancelled (CANCEL), what ADD recorded is released (RELEASE), and the answer is printed.
- *   T                   the answer is out.
- *   T + WATCHDOG        the process hangs where no poll reaches: it prints a prepared error and
- * ends. T + DELEGATE_GRACE  the net plugin kills its IPAM plugin. It runs a failed ADD's rollback
- * (DEL) in the time that is left until then, or in ROLLBACK if that is longer.
+ *   T - RESERVE     the verb starts nothing new. In what is left, a statement without an answer is
+ *                   cancelled (CANCEL), what ADD recorded is released (RELEASE), and the answer
+ *                   is printed.
+ *   T               the answer is out.
+ *   T + WATCHDOG    the process hangs where no poll reaches: it prints a prepared error and ends.
+ *                   If it waits in the kernel and cannot do that, it is killed (KILL later).
+ *   T + DELEGATE_GRACE  the net plugin kills its IPAM plugin. It runs a failed ADD's rollback (DEL)
+ *                   in the time that is left until then, or in ROLLBACK if that is longer.
  *
  * A caller that goes away (its end of our stdout is closed) or that sends SIGTERM ends the waits at
  * once; the net plugin passes SIGTERM on, and kills the IPAM plugin TERM later. CANCEL and RELEASE
@@ -32,6 +34,7 @@
 #define CANCEL_SECONDS 0.2
 #define RELEASE_SECONDS 0.3
 #define WATCHDOG_SECONDS 0.7
+#define KILL_SECONDS 0.5
 #define DELEGATE_GRACE_SECONDS 1.0
 #define ROLLBACK_SECONDS 1.0 /* at least */
 #define TERM_SECONDS 0.9
@@ -94,8 +97,9 @@ int catch_signals(void);
 
 /*
  * Last resort for code that blocks without poll (DNS, TLS, a file system that hangs): after
- * `seconds` the process writes `words` to `fd` and ends with status 1, wherever it is. `seconds` 0
- * disarms it. Children do not inherit it.
+ * `seconds` the process writes `words` to `fd` and ends with status 1, wherever it is. If it waits
+ * in the kernel and cannot do that, SIGKILL ends it KILL_SECONDS later. `seconds` 0 disarms both.
+ * Children do not inherit them.
  */
 void arm_watchdog(double seconds, int fd, const char *words);
 

@@ -16,6 +16,10 @@ int send_error(const struct cni_call *call, const struct err *e, const char *ver
 /* The error object (CNI specification, section "Error"). `version` NULL: the newest. */
 char *error_json(const struct err *e, const char *version);
 
+/* Arms the watchdog (base/deadline.h): after `seconds` the process ends with an error object.
+ * Printing disarms it. */
+void watch_call(const struct cni_call *call, double seconds);
+
 /* The answer to CNI_COMMAND=VERSION (CNI specification, section 2 "VERSION"). */
 char *versions_json(void);
 

@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -223,6 +224,27 @@ static void on_alarm(int signal)
 	_exit(1);
 }
 
+/*
+ * Who waits in the kernel for a file system that does not answer runs no handler of a signal, but
+ * is ended by SIGKILL, which a timer of the kernel can send. The C library's functions for such
+ * timers would bring those for threads along. `seconds` 0 disarms it.
+ */
+static void arm_kill(double seconds)
+{
+	static int timer = -1;
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
+	int64_t ns = nanoseconds(seconds);
+	struct {
+		long interval[2], seconds, nanoseconds;
+	} when = { .seconds = (long)(ns / SECOND), .nanoseconds = (long)(ns % SECOND) };
+
+	if (timer >= 0)
+		syscall(SYS_timer_delete, timer);
+	timer = -1;
+	if (ns > 0 && syscall(SYS_timer_create, CLOCK_MONOTONIC, &event, &timer) == 0)
+		syscall(SYS_timer_settime, timer, 0, &when, NULL);
+}
+
 void arm_watchdog(double seconds, int fd, const char *words)
 {
 	struct sigaction action = { .sa_handler = on_alarm };
@@ -233,6 +255,7 @@ void arm_watchdog(double seconds, int fd, const char *words)
 	sigset_t alarm;
 
 	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
+	arm_kill(0);
 	if (seconds <= 0)
 		return;
 	last_words.fd = fd;
@@ -244,4 +267,5 @@ void arm_watchdog(double seconds, int fd, const char *words)
 	sigaddset(&alarm, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &alarm, NULL);
 	setitimer(ITIMER_REAL, &when, NULL);
+	arm_kill(seconds + KILL_SECONDS);
 }

@@ -74,6 +74,7 @@ static int run_verb(const struct cni_verb *verb, struct cni_call *call)
 	struct cni_reply reply = { 0 };
 	struct err e = { 0 };
 
+	watch_call(call, verb->default_timeout + WATCHDOG_SECONDS);
 	if (env_read(call->sys, verb->requires, call, &e) == 0 &&
 	    stdin_read(call->sys->in, call, &e) == 0 &&
 	    conf_read(verb, call, &error_version, &e) == 0 && verb->run(call, &reply, &e) == 0)

@@ -67,6 +67,16 @@ static int print(const struct cni_call *call, const char *text, const char *end)
 	return -1;
 }
 
+void watch_call(const struct cni_call *call, double seconds)
+{
+	bool status = strcmp(call->command, "STATUS") == 0;
+	struct err e;
+
+	err_set(&e, status ? CNI_PLUGIN_NOT_AVAILABLE : CNI_TRY_AGAIN_LATER,
+		"%s, and a library or a file system does not come back", wait_reason(WAIT_TIMEOUT));
+	arm_watchdog(seconds, call->sys->out, error_json(&e, cni_version_text(call->version)));
+}
+
 int send_error(const struct cni_call *call, const struct err *e, const char *version)
 {
 	const char *text = error_json(e, version);

@@ -13,6 +13,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "cni/output.h"
 #include "net/net.h"
 
 #define OUTPUT_MAX (1024UL * 1024)
@@ -98,6 +99,9 @@ static int run(const struct delegate *d, char *const *env, const struct deadline
 		.watchers = watchers,
 	};
 
+	/* child_run keeps its times, unless the executable's file system hangs. */
+	watch_call(d->call,
+		   seconds + BUSY_SECONDS + TERM_SECONDS + REAP_SECONDS + WATCHDOG_SECONDS);
 	return child_run(&child, outcome, e);
 }
 

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "base/json.h"
+#include "cni/output.h"
 #include "cni/result.h"
 #include "net/delegate.h"
 
@@ -211,6 +212,15 @@ static void pass_on_error(const struct delegate_reply *reply, struct cni_reply *
 	answer->is_error = true;
 }
 
+/* What every verb does first: from here on the configuration's timeout counts. */
+static int begin(const struct cni_call *call, struct net_conf *conf, struct err *e)
+{
+	if (net_conf_read(call, conf, e) < 0)
+		return -1;
+	watch_call(call, conf->seconds + WATCHDOG_SECONDS);
+	return 0;
+}
+
 /* Runs the IPAM plugin for a verb whose only answer is an error. */
 static int run_delegate(const struct cni_call *call, const struct net_conf *conf,
 			struct cni_reply *answer, struct err *e)
@@ -229,14 +239,14 @@ int net_pass_on(const struct cni_call *call, struct cni_reply *answer, struct er
 {
 	struct net_conf conf;
 
-	return net_conf_read(call, &conf, e) < 0 ? -1 : run_delegate(call, &conf, answer, e);
+	return begin(call, &conf, e) < 0 ? -1 : run_delegate(call, &conf, answer, e);
 }
 
 int net_pass_on_unless_chained(const struct cni_call *call, struct cni_reply *answer, struct err *e)
 {
 	struct net_conf conf;
 
-	if (net_conf_read(call, &conf, e) < 0)
+	if (begin(call, &conf, e) < 0)
 		return -1;
 	return conf.chained ? 0 : run_delegate(call, &conf, answer, e);
 }
@@ -338,7 +348,7 @@ int net_add(const struct cni_call *call, struct cni_reply *answer, struct err *e
 	struct result prev = { 0 };
 	struct delegate *d;
 
-	if (check_netns(call, e) < 0 || net_conf_read(call, &conf, e) < 0)
+	if (begin(call, &conf, e) < 0 || check_netns(call, e) < 0)
 		return -1;
 	if (conf.chained)
 		return chained_add(call, answer, e);

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The net plugin as a runtime calls it, with scripts as IPAM plugins. Needs the built executables, /bin/sh and /proc."""
+"""The net plugin as a runtime calls it, with scripts as IPAM plugins. Needs the built executables,
+/bin/sh, /proc, root and /dev/fuse."""
 import json
 import os
 import resource
@@ -10,6 +11,7 @@ import tempfile
 import time
 import unittest
 
+import hung
 import plugin
 import tap
 
@@ -486,6 +488,35 @@ class Keys(Scripted):
             with self.subTest(command):
                 answer = self.run_net(command, self.conf(**known, prevResult=FIVE))
                 self.assertEqual(answer.rc, 0, answer.said)
+
+
+@unittest.skipUnless(os.geteuid() == 0 and os.access('/dev/fuse', os.W_OK), 'needs root and /dev/fuse')
+class HungFiles(Scripted):
+    """A file system that does not answer outlives no deadline."""
+
+    def ends(self, command, least, most, which=plugin.NET, ipam=None, **how):
+        start = time.monotonic()
+        answer = plugin.finish(plugin.start(which, command, path=how.pop('path', self.dir), **how),
+                               self.conf(ipam={'timeout': 1, **(ipam or {})}), 20)
+        self.assert_took(start, least, most)
+        self.assertNotEqual(answer.rc, 0)
+
+    def test_the_folders_of_cni_path(self):
+        with hung.hung_file_system() as folder:
+            for command in VERBS:
+                with self.subTest(command):
+                    self.ends(command, 1, 3, path=folder)
+
+    def test_the_network_namespace(self):
+        self.ipam(says(FIVE))
+        with hung.hung_file_system() as folder:
+            self.ends('ADD', 1, 3, netns=folder + '/ns')
+        self.assertEqual(self.verbs(), [])
+
+    def test_the_file_with_the_password(self):
+        """Its default counts for STATUS: the file is looked at while the configuration is read."""
+        with hung.hung_file_system() as folder:
+            self.ends('STATUS', 1, 4, plugin.IPAM, {'type': plugin.IPAM, 'host': 'localhost', 'passfile': folder + '/p'})
 
 
 class Netns(Scripted):

@@ -230,6 +230,26 @@ TEST(the_last_resort)
 	last_resort(true, "", 0);
 }
 
+TEST(who_waits_in_the_kernel_is_killed)
+{
+	int64_t start = monotonic_now();
+	int how;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		arm_watchdog(0.05, -1, "");
+		/* Until its child is gone, no handler runs. NOLINTNEXTLINE */
+		if (vfork() == 0) {
+			sleep(2);
+			_exit(0);
+		}
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &how, 0), pid);
+	assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+	assert_true(monotonic_now() - start < 1500000000);
+}
+
 TEST(reasons)
 {
 	assert_string_equal(wait_reason(WAIT_TIMEOUT), "the deadline has passed");
