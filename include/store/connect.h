@@ -1,4 +1,4 @@
-/* A connection to one host within a deadline, and the addresses of a name. Includes libpq: only
+/* A connection to one host within a deadline, and the addresses of names. Includes libpq: only
  * src/store may include this. */
 #ifndef STORE_CONNECT_H
 #define STORE_CONNECT_H
@@ -6,7 +6,6 @@
 #include <libpq-fe.h>
 #include <stdbool.h>
 
-#include "base/err.h"
 #include "store/query.h"
 
 /*
@@ -24,17 +23,22 @@ enum wait_result connect_wait(PGconn *conn, const struct deadline *deadline, sho
  * into it goes to out->sqlstate. */
 void note_error_text(const char *words, struct query_result *out);
 
-#define RESOLVE_MAX 8   /* addresses of one name that are tried */
-#define RESOLVE_TEXT 64 /* room for the text of one */
+#define RESOLVE_MAX 8 /* addresses of one name that are tried */
 
 /* Is it a name that has to be asked for: not an address, not the folder of a socket? */
 bool resolve_needed(const char *host);
 
 /*
- * Up to RESOLVE_MAX addresses of `host`, as text. Returns how many, or -1: the name is not known
- * (CNI_TRY_AGAIN_LATER), or the deadline has passed.
+ * Asks for all names among the hosts at the same time, each in a child process, and takes them out
+ * of the list. hosts_known takes in the answers: each address becomes a host of the list.
  */
-int resolve(const char *host, const struct deadline *d, char out[RESOLVE_MAX][RESOLVE_TEXT],
-	    struct err *e);
+void hosts_ask(struct db_hosts *hosts);
+
+/* How many hosts are known. Waits until there are more than `besides` or nothing is asked for any
+ * more, but not longer than the deadline. */
+size_t hosts_known(struct db_hosts *hosts, size_t besides, const struct deadline *d);
+
+/* Ends the child processes that are still asking. */
+void hosts_end(struct db_hosts *hosts);
 
 #endif

@@ -13,19 +13,28 @@ struct db_host {
 };
 
 struct db_hosts {
-	struct db_host *list; /* at least one */
+	struct db_host *list;
 	size_t n;
+	size_t configured;      /* how many the configuration names; each address of a name is one
+				   of the list, once it is known */
+	struct names *names;    /* those that are asked for: see hosts_ask */
+	char unknown_name[320]; /* why a name has no address; "" while none failed */
 	const char **keys, **values; /* the other keywords; both lists end with NULL */
 	size_t n_others;
-	double connect_timeout; /* seconds; 0: the configuration says nothing */
+	const char *session_attrs; /* NULL: nobody has chosen */
+	double connect_timeout;    /* seconds; 0: the configuration says nothing */
 };
 
 /*
  * Reads libpq's keywords from the ipam object and splits the lists of hosts. Defaults: user cni,
  * dbname ipam; with `service` none, and the service's own hosts count. CNI_INVALID_NETWORK_CONFIG
- * for a value of the wrong type, a port that is none, a password file that libpq would ignore, and
- * lists that do not fit together.
+ * for a value of the wrong type, a port that is none, a connection string, a password file that
+ * libpq would ignore, and lists that do not fit together.
  */
 int db_hosts_read(const cJSON *ipam, struct db_hosts *out, struct err *e);
+
+/* What target_session_attrs is: of several hosts the one that accepts writes is meant, unless
+ * somebody has chosen. NULL: libpq's default. */
+const char *db_hosts_session_attrs(const struct db_hosts *hosts);
 
 #endif

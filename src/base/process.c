@@ -364,6 +364,8 @@ int process_call_end(struct process_call *c, const struct deadline *d)
 	size_t got = sizeof(rest);
 	int status = 0;
 
+	if (c->pid <= 0) /* ended before, and kill(2) would take -1 for every process */
+		return 0;
 	/* The pipe ends when the process does: its exit closes the only writing end. */
 	while (d && got == sizeof(rest) &&
 	       process_call_read(c, d, rest, sizeof(rest), &got) == WAIT_READY)

@@ -49,11 +49,11 @@ struct keywords {
 static struct keywords keywords_for(const struct db_hosts *t, const char *host,
 				    const char *hostaddr, const char *port)
 {
-	const char *const own_keys[] = { "host", "hostaddr", "port" };
-	const char *const own_values[] = { host, hostaddr, port };
+	const char *const own_keys[] = { "host", "hostaddr", "port", "target_session_attrs" };
+	const char *const own_values[] = { host, hostaddr, port, db_hosts_session_attrs(t) };
 	size_t n = t->n_others;
-	struct keywords k = { mem_new((n + 4) * sizeof(*k.keys)),
-			      mem_new((n + 4) * sizeof(*k.values)) };
+	struct keywords k = { mem_new((n + 5) * sizeof(*k.keys)),
+			      mem_new((n + 5) * sizeof(*k.values)) };
 
 	memcpy(k.keys, t->keys, n * sizeof(*k.keys));
 	memcpy(k.values, t->values, n * sizeof(*k.values));
@@ -109,61 +109,45 @@ static PostgresPollingStatusType handshake(PGconn *conn, const struct deadline *
 	return s;
 }
 
-static PGconn *connect_address(const struct db_hosts *t, const struct db_host *to,
-			       const char *hostaddr, const struct deadline *l,
-			       struct query_result *out)
+static void note_failure(PGconn *conn, const struct db_host *to, struct query_result *out)
 {
-	struct keywords k = keywords_for(t, to->host, hostaddr, to->port);
-	PGconn *conn = PQconnectStartParams(k.keys, k.values, 0);
+	const char *where = to->host ? to->host : to->hostaddr ? to->hostaddr : "the local socket";
 
-	*out = (struct query_result){ .outcome = QUERY_NOT_SENT };
-	if (!conn)
-		mem_failed();
-	PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
-	PQsetNoticeReceiver(conn, quiet, NULL);
-	if (PQstatus(conn) == CONNECTION_BAD) {
-		if (is_bad_value(conn) || parameters_are_invalid(t, to))
-			out->outcome = QUERY_BAD_PARAMS;
-	} else if (handshake(conn, l, &out->ended) == PGRES_POLLING_OK) {
-		return conn;
-	}
 	if (out->ended != WAIT_READY)
-		snprintf(out->text, sizeof(out->text), "connection to \"%s\" failed: %s",
-			 to->host   ? to->host
-			 : hostaddr ? hostaddr
-				    : "the local socket",
+		snprintf(out->text, sizeof(out->text), "connection to \"%s\" failed: %s", where,
 			 wait_reason(out->ended));
 	else
 		note_error_text(PQerrorMessage(conn), out);
 	if (PQconnectionNeedsPassword(conn) && !out->sqlstate[0])
 		memcpy(out->sqlstate, NO_PASSWORD, sizeof(NO_PASSWORD));
-	PQfinish(conn);
-	return NULL;
 }
 
-PGconn *connect_to(const struct db_hosts *t, size_t host, const struct deadline *l,
+PGconn *connect_to(const struct db_hosts *hosts, size_t host, const struct deadline *d,
 		   struct query_result *out)
 {
-	const struct db_host *to = &t->list[host];
-	char found[RESOLVE_MAX][RESOLVE_TEXT];
-	struct err e = { 0 };
-	PGconn *conn = NULL;
-	int n;
+	const struct db_host *to = &hosts->list[host];
+	struct keywords k;
+	PGconn *conn;
 
-	if ((to->hostaddr && to->hostaddr[0]) || !resolve_needed(to->host))
-		return connect_address(t, to, to->hostaddr, l, out);
-	n = resolve(to->host, l, found, &e);
-	if (n < 0) {
-		*out = (struct query_result){ .outcome = QUERY_NOT_SENT,
-					      .ended = deadline_check(l) };
-		snprintf(out->text, sizeof(out->text), "%.500s", e.msg);
+	*out = (struct query_result){ .outcome = QUERY_NOT_SENT };
+	if (host >= hosts->n) { /* its name is not known */
+		out->ended = deadline_check(d);
+		snprintf(out->text, sizeof(out->text), "%s", hosts->unknown_name);
+		return NULL;
 	}
-	for (int i = 0; i < n && !conn; i++) {
-		struct deadline share = deadline_sub(l, deadline_left(l) / (n - i));
-
-		conn = connect_address(t, to, found[i], &share, out);
-		if (out->outcome == QUERY_BAD_PARAMS || out->sqlstate[0])
-			break;
+	k = keywords_for(hosts, to->host, to->hostaddr, to->port);
+	conn = PQconnectStartParams(k.keys, k.values, 0);
+	if (!conn)
+		mem_failed();
+	PQsetErrorVerbosity(conn, PQERRORS_VERBOSE);
+	PQsetNoticeReceiver(conn, quiet, NULL);
+	if (PQstatus(conn) == CONNECTION_BAD) {
+		if (is_bad_value(conn) || parameters_are_invalid(hosts, to))
+			out->outcome = QUERY_BAD_PARAMS;
+	} else if (handshake(conn, d, &out->ended) == PGRES_POLLING_OK) {
+		return conn;
 	}
-	return conn;
+	note_failure(conn, to, out);
+	PQfinish(conn);
+	return NULL;
 }

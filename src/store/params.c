@@ -222,7 +222,7 @@ static int split_hosts(const char *const lists[LISTS], struct db_hosts *t, struc
 	size_t ports = count_items(lists[PORT]);
 	const char *rest[] = { lists[HOST], lists[HOSTADDR], lists[PORT] };
 
-	t->n = hosts ? hosts : addrs ? addrs : 1;
+	t->n = t->configured = hosts ? hosts : addrs ? addrs : 1;
 	if (hosts && addrs && hosts != addrs)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 			       "ipam: %zu hosts, but %zu hostaddrs: give one for each", hosts,
@@ -257,10 +257,8 @@ static void add_other(struct db_hosts *t, const char *key, const char *value)
 }
 
 /* Defaults come first: of a repeated keyword libpq takes the last. */
-static void add_others(const struct params *params, const char *session_attrs, struct db_hosts *t)
+static void add_others(const struct params *params, struct db_hosts *t)
 {
-	bool chosen = given(params, "target_session_attrs");
-
 	t->keys = mem_new((params->n + 8) * sizeof(*t->keys));
 	t->values = mem_new((params->n + 8) * sizeof(*t->values));
 	add_other(t, "fallback_application_name", "ipam-status-cni");
@@ -269,11 +267,6 @@ static void add_others(const struct params *params, const char *session_attrs, s
 		add_other(t, "user", "cni");
 		add_other(t, "dbname", "ipam");
 	}
-	/* "any" is also what libpq says where a service says nothing. */
-	if (t->n > 1 && !chosen && (!session_attrs || strcmp(session_attrs, "any") == 0))
-		session_attrs = "read-write";
-	if (session_attrs)
-		add_other(t, "target_session_attrs", session_attrs);
 	for (size_t i = 0; i < params->n; i++)
 		if (!is_list_key(params->list[i].key))
 			add_other(t, params->list[i].key, params->list[i].value);
@@ -305,6 +298,17 @@ int db_hosts_read(const cJSON *ipam, struct db_hosts *out, struct err *e)
 	read_lists(&params, lists);
 	if (split_hosts(lists, out, e) < 0)
 		return -1;
-	add_others(&params, lists[SESSION_ATTRS], out);
+	add_others(&params, out);
+	/* "any" is also what libpq says where a service says nothing. */
+	if (lists[SESSION_ATTRS] &&
+	    (given(&params, "target_session_attrs") || strcmp(lists[SESSION_ATTRS], "any") != 0))
+		out->session_attrs = lists[SESSION_ATTRS];
 	return 0;
+}
+
+const char *db_hosts_session_attrs(const struct db_hosts *hosts)
+{
+	if (hosts->session_attrs)
+		return hosts->session_attrs;
+	return hosts->configured > 1 || hosts->n > 1 ? "read-write" : NULL;
 }

@@ -1,13 +1,46 @@
-/* Names of hosts to addresses. getaddrinfo blocks and no poll reaches it, so a child process asks.
+/*
+ * Names of hosts to addresses. getaddrinfo blocks and no poll reaches it, so child processes ask,
+ * one for each name and all at the same time. A name is asked for once, with all the time that the
+ * call has: where the first of two name servers is dead, the answer takes 5 seconds, and whoever
+ * asks anew begins with the dead one again. Meanwhile the hosts that are known are tried.
  */
 #include <arpa/inet.h>
 #include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/err.h"
+#include "base/memory.h"
 #include "base/process.h"
 #include "store/connect.h"
+
+/* Seconds until a name server that cannot answer now is asked again. */
+#define ASK_AGAIN 1
+
+struct name {
+	struct db_host host;
+	struct process_call asking;
+	bool is_open; /* no final answer yet */
+};
+
+struct names {
+	struct name *list;
+	size_t n;
+	size_t n_open;
+	int epoll; /* readable when one of them has an answer */
+};
+
+/* What a child says. A pipe takes it in one piece. */
+struct answer {
+	int status; /* of getaddrinfo */
+	int n;
+	char text[RESOLVE_MAX][64];
+};
 
 bool resolve_needed(const char *host)
 {
@@ -17,61 +50,147 @@ bool resolve_needed(const char *host)
 	       inet_pton(AF_INET, host, ip) != 1 && inet_pton(AF_INET6, host, ip) != 1;
 }
 
-/* What the child says. It is smaller than a pipe's buffer. */
-struct answer {
-	int status; /* of getaddrinfo */
-	int n;
-	char text[RESOLVE_MAX][RESOLVE_TEXT];
-};
-
-/* Runs in the child. */
-static void ask(void *host, int reply_fd)
+static struct answer ask_once(const char *host)
 {
 	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
 	struct addrinfo *all = NULL;
-	struct answer r = { .status = getaddrinfo(host, NULL, &hints, &all) };
-	ssize_t written;
+	struct answer a = { .status = getaddrinfo(host, NULL, &hints, &all) };
 
-	for (const struct addrinfo *a = all; a && r.n < RESOLVE_MAX; a = a->ai_next)
-		if (getnameinfo(a->ai_addr, a->ai_addrlen, r.text[r.n], RESOLVE_TEXT, NULL, 0,
-				NI_NUMERICHOST) == 0)
-			r.n++;
+	for (const struct addrinfo *i = all; i && a.n < RESOLVE_MAX; i = i->ai_next)
+		if (getnameinfo(i->ai_addr, i->ai_addrlen, a.text[a.n], sizeof(a.text[a.n]), NULL,
+				0, NI_NUMERICHOST) == 0)
+			a.n++;
 	if (all)
 		freeaddrinfo(all);
-	written = write(reply_fd, &r, sizeof(r));
-	(void)written; /* an answer that is not whole is an error to who reads it */
+	return a;
 }
 
-static int reply(const char *host, const struct answer *r, enum wait_result ready, size_t got,
-		 struct err *e)
+/* Runs in the child, which is killed when the call ends. */
+static void ask(void *host, int reply_fd)
 {
-	const char *why = NULL;
+	for (;;) {
+		struct answer a = ask_once(host);
 
-	if (ready != WAIT_READY)
-		why = wait_reason(ready);
-	else if (got == sizeof(*r) && (r->status != 0 || r->n == 0))
-		why = gai_strerror(r->status ? r->status : EAI_NONAME);
-	else if (got == sizeof(*r))
-		return r->n;
-	return err_set(e, CNI_TRY_AGAIN_LATER,
-		       "could not translate host name \"%s\" to an address%s%s", host,
-		       why ? ": " : "", why ? why : "");
+		if (write(reply_fd, &a, sizeof(a)) != (ssize_t)sizeof(a) || a.status != EAI_AGAIN)
+			return;
+		sleep(ASK_AGAIN);
+	}
 }
 
-int resolve(const char *host, const struct deadline *d, char out[RESOLVE_MAX][RESOLVE_TEXT],
-	    struct err *e)
+static void note_failure(struct db_hosts *hosts, const char *name, const char *why)
 {
-	struct answer r = { 0 };
-	struct process_call asking;
-	enum wait_result ready;
-	size_t got = 0;
+	snprintf(hosts->unknown_name, sizeof(hosts->unknown_name),
+		 "could not translate host name \"%.150s\" to an address: %.100s", name, why);
+}
 
-	if (process_call_start(ask, (void *)host, &asking, e) < 0)
-		return -1;
-	ready = deadline_check(d);
-	if (ready == WAIT_READY)
-		ready = process_call_read(&asking, d, &r, sizeof(r), &got);
-	process_call_end(&asking, NULL);
-	memcpy(out, r.text, sizeof(r.text));
-	return reply(host, &r, ready, got, e);
+static void start(struct db_hosts *hosts, struct name *name)
+{
+	struct names *names = hosts->names;
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = name };
+	struct err e;
+
+	if (process_call_start(ask, (void *)name->host.host, &name->asking, &e) < 0) {
+		note_failure(hosts, name->host.host, e.msg);
+		return;
+	}
+	name->is_open = true;
+	names->n_open++;
+	epoll_ctl(names->epoll, EPOLL_CTL_ADD, name->asking.reply_fd, &event);
+}
+
+void hosts_ask(struct db_hosts *hosts)
+{
+	struct names *names = mem_new(sizeof(*names));
+	size_t kept = 0;
+
+	*names = (struct names){ .list = mem_new(hosts->n * sizeof(*names->list)), .epoll = -1 };
+	hosts->names = names;
+	for (size_t i = 0; i < hosts->n; i++) {
+		const struct db_host *h = &hosts->list[i];
+
+		if ((h->hostaddr && h->hostaddr[0]) || !resolve_needed(h->host))
+			hosts->list[kept++] = *h;
+		else
+			names->list[names->n++].host = *h;
+	}
+	hosts->n = kept;
+	if (names->n)
+		names->epoll = epoll_create1(EPOLL_CLOEXEC);
+	for (size_t i = 0; i < names->n; i++)
+		start(hosts, &names->list[i]);
+}
+
+static void add_host(struct db_hosts *hosts, const struct db_host *name, const char *address)
+{
+	hosts->list = mem_grow(hosts->list, hosts->n * sizeof(*hosts->list),
+			       (hosts->n + 1) * sizeof(*hosts->list));
+	hosts->list[hosts->n] = *name;
+	hosts->list[hosts->n++].hostaddr = mem_strdup(address);
+}
+
+/* Children that were started later hold the pipe too, so that closing it is not enough. */
+static int end(struct names *names, struct name *name)
+{
+	epoll_ctl(names->epoll, EPOLL_CTL_DEL, name->asking.reply_fd, NULL);
+	name->is_open = false;
+	names->n_open--;
+	return process_call_end(&name->asking, NULL);
+}
+
+/* An answer is there, or the child has ended without one. */
+static void take_answer(struct db_hosts *hosts, struct name *name)
+{
+	const char *host = name->host.host;
+	struct answer a = { 0 };
+	bool whole = read(name->asking.reply_fd, &a, sizeof(a)) == (ssize_t)sizeof(a);
+	int status;
+
+	if (whole && a.status == EAI_AGAIN) { /* the child asks again */
+		note_failure(hosts, host, gai_strerror(a.status));
+		return;
+	}
+	status = end(hosts->names, name);
+	if (!whole && WIFSIGNALED(status))
+		note_failure(hosts, host,
+			     mem_printf("the process that asked was ended by signal %d (%s)",
+					WTERMSIG(status), strsignal(WTERMSIG(status))));
+	else if (!whole)
+		note_failure(hosts, host, "the process that asked gave no answer");
+	else if (a.status != 0 || a.n == 0)
+		note_failure(hosts, host, gai_strerror(a.status ? a.status : EAI_NONAME));
+	for (int i = 0; i < a.n; i++)
+		add_host(hosts, &name->host, a.text[i]);
+}
+
+size_t hosts_known(struct db_hosts *hosts, size_t besides, const struct deadline *d)
+{
+	static const struct deadline now = { .end = 0, .stdout_fd = -1, .signal_fd = -1 };
+	struct names *names = hosts->names;
+	struct epoll_event event;
+
+	while (names->n_open) {
+		enum wait_result ready =
+			deadline_wait(hosts->n > besides ? &now : d, names->epoll, POLLIN);
+
+		if (ready != WAIT_READY) {
+			if (hosts->n == 0 && !hosts->unknown_name[0])
+				note_failure(hosts, names->list[0].host.host, wait_reason(ready));
+			break;
+		}
+		if (epoll_wait(names->epoll, &event, 1, 0) == 1)
+			take_answer(hosts, event.data.ptr);
+	}
+	return hosts->n;
+}
+
+void hosts_end(struct db_hosts *hosts)
+{
+	struct names *names = hosts->names;
+
+	for (size_t i = 0; names && i < names->n; i++)
+		if (names->list[i].is_open)
+			end(names, &names->list[i]);
+	if (names && names->epoll >= 0)
+		close(names->epoll);
+	hosts->names = NULL;
 }

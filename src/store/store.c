@@ -4,17 +4,21 @@
  */
 #include "store/store.h"
 
+#ifdef __GLIBC__
+#include <nss.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "store/connect.h"
 #include "store/database.h"
 
 /* ---- what a statement came to ---- */
 
-static int failed(const struct query_result *q, struct err *e)
+static int why_failed(const struct query_result *q, struct err *e)
 {
 	if (q->outcome == QUERY_BAD_PARAMS)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
@@ -56,6 +60,14 @@ static int failed(const struct query_result *q, struct err *e)
 	return STORE_FAILED;
 }
 
+static int failed(const struct database *db, const struct query_result *q, struct err *e)
+{
+	why_failed(q, e);
+	if (db->retry.struck_off[0] && strcmp(db->retry.struck_off, q->text) != 0)
+		err_details(e, "a host that was given up said: %s", db->retry.struck_off);
+	return STORE_FAILED;
+}
+
 static void run(struct database *db, const struct statement *s, const struct deadline *d,
 		rows_fn *note, void *context, struct query_result *out)
 {
@@ -71,7 +83,7 @@ int database_run(struct database *db, const struct statement *s, const struct de
 
 	run(db, s, d, note, context, &q);
 	*rows = q.rows;
-	return q.outcome == QUERY_OK ? STORE_DONE : failed(&q, e);
+	return q.outcome == QUERY_OK ? STORE_DONE : failed(db, &q, e);
 }
 
 /* A trigger or a rule can silently drop rows. */
@@ -106,7 +118,7 @@ int database_record(struct database *db, const struct statement *s, const struct
 	if (is_conflict(&q))
 		return STORE_CONFLICT;
 	if (q.outcome != QUERY_OK)
-		return failed(&q, e);
+		return failed(db, &q, e);
 	if (all_recorded(rows, n, e) < 0)
 		return STORE_FAILED;
 	return refuse_hidden_warnings(rows, e);
@@ -216,9 +228,21 @@ static void query(void *context, size_t host, double connect_seconds, const stru
 	query_run(&db->connection, &db->hosts, host, connect_seconds, s, deadline, out);
 }
 
+static size_t known(void *context, size_t besides, const struct deadline *d)
+{
+	struct database *db = context;
+
+	if (!db->hosts.names)
+		hosts_ask(&db->hosts);
+	return hosts_known(&db->hosts, besides, d);
+}
+
 static void database_close(void *context)
 {
-	connection_close(&((struct database *)context)->connection);
+	struct database *db = context;
+
+	connection_close(&db->connection);
+	hosts_end(&db->hosts);
 }
 
 /*
@@ -247,16 +271,30 @@ static void set_environment(void)
 		setenv(files[i][0], files[i][1], 1);
 }
 
+/*
+ * Names come from files and DNS only. The host's nsswitch.conf may name modules, and the
+ * self-contained executable would load them together with the host's C library: it crashes in there
+ * where that is another version. Users are looked up by libpq, for a service's file.
+ */
+static void use_no_modules(void)
+{
+#ifdef __GLIBC__
+	__nss_configure_lookup("hosts", "files dns");
+	__nss_configure_lookup("passwd", "files");
+#endif
+}
+
 int store_open(const cJSON *ipam, struct log *log, struct store *out, struct err *e)
 {
 	struct database *db = mem_new(sizeof(*db));
 
 	set_environment();
+	use_no_modules();
 	if (db_hosts_read(ipam, &db->hosts, e) < 0)
 		return -1;
 	db->retry = (struct retry){ .query = query,
+				    .known = known,
 				    .context = db,
-				    .hosts = db->hosts.n,
 				    .connect_timeout = db->hosts.connect_timeout,
 				    .log = log };
 	*out = (struct store){ .context = db,

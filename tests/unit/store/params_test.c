@@ -49,6 +49,8 @@ static void describe(const struct db_hosts *t, struct strbuf *out)
 	}
 	for (size_t i = 2; i < t->n_others; i++) /* the first two are always the same */
 		strbuf_addf(out, " %s=%s", t->keys[i], t->values[i]);
+	if (db_hosts_session_attrs(t))
+		strbuf_addf(out, " target_session_attrs=%s", db_hosts_session_attrs(t));
 }
 
 struct given {
@@ -259,16 +261,16 @@ TEST_WITH(a_service_has_hosts_too, tmpdir_open, tmpdir_close)
 	static const struct given t[] = {
 		/* no user, no dbname: the service's, or libpq's own */
 		{ "{'service':'one'}",
-		  "db1/-/7000 db2/-/7001 target_session_attrs=read-write service=one" },
+		  "db1/-/7000 db2/-/7001 service=one target_session_attrs=read-write" },
 		{ "{'service':'one','host':'x,y'}",
-		  "x/-/7000 y/-/7001 target_session_attrs=read-write service=one" },
+		  "x/-/7000 y/-/7001 service=one target_session_attrs=read-write" },
 		{ "{'service':'one','target_session_attrs':'any'}",
-		  "db1/-/7000 db2/-/7001 target_session_attrs=any service=one" },
-		{ "{'service':'two'}", "db3/-/5432 target_session_attrs=standby service=two" },
+		  "db1/-/7000 db2/-/7001 service=one target_session_attrs=any" },
+		{ "{'service':'two'}", "db3/-/5432 service=two target_session_attrs=standby" },
 		{ "{'service':'three'}",
-		  "a/-/5432 b/-/5432 target_session_attrs=standby service=three" },
+		  "a/-/5432 b/-/5432 service=three target_session_attrs=standby" },
 		/* one that is not there is libpq's to report */
-		{ "{'service':'none'}", "-/-/5432 target_session_attrs=any service=none" },
+		{ "{'service':'none'}", "-/-/5432 service=none" },
 	};
 	struct tmpdir *b = *state;
 

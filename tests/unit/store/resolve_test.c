@@ -1,6 +1,11 @@
-/* Names to addresses. Needs nothing but /etc/hosts. */
-#include "unit.h"
+/* Names to addresses. Needs nothing: getaddrinfo answers what a table says (--wrap). */
+#include "fake_server.h"
 
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,60 +33,176 @@ TEST(what_is_a_name)
 		assert_int_equal(resolve_needed(t[i].host), t[i].name);
 }
 
-TEST(a_name_that_is_known)
-{
-	char found[RESOLVE_MAX][RESOLVE_TEXT];
-	struct deadline l = deadline_in(10);
-	struct err e = { 0 };
-	int n = resolve("localhost", &l, found, &e);
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+		       struct addrinfo **out);
+void __wrap_freeaddrinfo(struct addrinfo *all);
 
-	assert_true(n >= 1);
-	for (int i = 0; i < n; i++)
-		assert_true(strcmp(found[i], "127.0.0.1") == 0 || strcmp(found[i], "::1") == 0);
+static struct addrinfo *an_address(const char *text, struct addrinfo *next)
+{
+	struct addrinfo *a = calloc(1, sizeof(*a));
+	struct sockaddr_in *in = calloc(1, sizeof(*in));
+
+	in->sin_family = AF_INET;
+	assert_int_equal(inet_pton(AF_INET, text, &in->sin_addr), 1);
+	a->ai_family = AF_INET;
+	a->ai_addr = (struct sockaddr *)in;
+	a->ai_addrlen = sizeof(*in);
+	a->ai_next = next;
+	return a;
 }
 
-TEST(a_name_that_is_not)
+/* Runs in the process that asks. */
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+		       struct addrinfo **out)
 {
-	static const char words[] =
-		"could not translate host name \"no such name\" to an address: ";
-	char found[RESOLVE_MAX][RESOLVE_TEXT];
-	struct deadline l = deadline_in(10);
-	struct err e = { 0 };
+	static int asked;
 
-	assert_int_equal(resolve("no such name", &l, found, &e), -1);
-	assert_int_equal(e.code, CNI_TRY_AGAIN_LATER);
-	assert_memory_equal(e.msg, words, strlen(words));
-	assert_true(strlen(e.msg) > strlen(words));
+	(void)service;
+	(void)hints;
+	asked++;
+	*out = NULL;
+	if (strcmp(host, "slow") == 0)
+		sleep(60);
+	if (strcmp(host, "dies") == 0)
+		raise(SIGKILL);
+	if (strcmp(host, "silent") == 0)
+		_exit(0);
+	if (strcmp(host, "unknown") == 0)
+		return EAI_NONAME;
+	if (strcmp(host, "busy") == 0 || (strcmp(host, "later") == 0 && asked == 1))
+		return EAI_AGAIN;
+	*out = an_address("10.0.0.1", NULL);
+	if (strcmp(host, "two") == 0)
+		*out = an_address("10.0.0.2", *out);
+	for (int i = 0; i < 20 && strcmp(host, "many") == 0; i++)
+		*out = an_address("10.0.0.3", *out);
+	return 0;
 }
 
-TEST(its_time_is_over)
+void __wrap_freeaddrinfo(struct addrinfo *all)
 {
-	char found[RESOLVE_MAX][RESOLVE_TEXT];
-	struct deadline l = deadline_in(0);
-	struct err e = { 0 };
+	(void)all;
+}
 
-	assert_int_equal(resolve("localhost", &l, found, &e), -1);
-	assert_err(&e, CNI_TRY_AGAIN_LATER,
-		   "could not translate host name \"localhost\" to an address: the deadline has "
-		   "passed",
-		   "");
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
+static struct db_hosts asked(const char *list)
+{
+	struct db_hosts hosts = hosts_of("{'host':'%s','port':7}", list);
+
+	hosts_ask(&hosts);
+	return hosts;
+}
+
+/* No child is left. */
+static void end(struct db_hosts *hosts)
+{
+	hosts_end(hosts);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+TEST(each_address_of_a_name_is_a_host)
+{
+	struct db_hosts hosts = asked("two");
+	struct deadline l = deadline_in(10);
+
+	assert_int_equal(hosts_known(&hosts, 0, &l), 2);
+	assert_string_equal(hosts.list[0].host, "two");
+	assert_string_equal(hosts.list[0].hostaddr, "10.0.0.2");
+	assert_string_equal(hosts.list[0].port, "7");
+	assert_string_equal(hosts.list[1].hostaddr, "10.0.0.1");
+	assert_string_equal(db_hosts_session_attrs(&hosts), "read-write");
+	end(&hosts);
+	hosts = asked("many");
+	assert_int_equal(hosts_known(&hosts, 0, &l), RESOLVE_MAX);
+	end(&hosts);
+}
+
+TEST(one_address_is_one_host)
+{
+	struct db_hosts hosts = asked("one");
+	struct deadline l = deadline_in(10);
+
+	assert_int_equal(hosts_known(&hosts, 0, &l), 1);
+	assert_null(db_hosts_session_attrs(&hosts));
+	end(&hosts);
+}
+
+TEST(all_names_are_asked_for_at_the_same_time)
+{
+	struct db_hosts hosts = asked("slow,10.9.9.9,unknown,/run/x,one,slow,two");
+	struct deadline l = deadline_in(10), moment;
+
+	assert_int_equal(hosts.n, 2); /* what needs no asking is there at once */
+	assert_string_equal(hosts.list[0].host, "10.9.9.9");
+	assert_string_equal(hosts.list[1].host, "/run/x");
+	assert_true(hosts_known(&hosts, 0, &l) >= 2);
+	assert_true(hosts_known(&hosts, 2, &l) > 2);
+	assert_int_equal(hosts_known(&hosts, 4, &l), 5); /* one, two */
+	assert_true(deadline_left(&l) > 5);
+	moment = deadline_in(0.05);
+	assert_int_equal(hosts_known(&hosts, 5, &moment), 5); /* slow */
+	end(&hosts);
+}
+
+struct failing {
+	const char *host, *why;
+};
+
+static void fails(const struct failing *f, const struct deadline *l)
+{
+	struct db_hosts hosts = asked(f->host);
+	char words[256];
+
+	assert_int_equal(hosts_known(&hosts, 0, l), 0);
+	snprintf(words, sizeof(words), "could not translate host name \"%s\" to an address: %s",
+		 f->host, f->why);
+	assert_string_equal(hosts.unknown_name, words);
+	end(&hosts);
+}
+
+TEST(names_without_an_address)
+{
+	static const struct failing t[] = {
+		{ "unknown", "Name or service not known" },
+		{ "dies", "the process that asked was ended by signal 9 (Killed)" },
+		{ "silent", "the process that asked gave no answer" },
+	};
+	struct deadline l = deadline_in(10);
+
+	for (size_t i = 0; i < COUNT(t); i++)
+		fails(&t[i], &l);
+	assert_true(deadline_left(&l) > 5);
+}
+
+TEST(names_that_are_given_up)
+{
+	static const struct failing slow = { "slow", "the deadline has passed" },
+				    busy = { "busy", "Temporary failure in name resolution" };
+	struct deadline a = deadline_in(0.05), b = deadline_in(0.5);
+
+	fails(&slow, &a);
+	fails(&busy, &b);
+}
+
+TEST(a_name_server_that_cannot_answer_now_is_asked_again)
+{
+	struct db_hosts hosts = asked("later");
+	struct deadline l = deadline_in(10);
+
+	assert_int_equal(hosts_known(&hosts, 0, &l), 1);
+	assert_true(deadline_left(&l) < 9.5);
+	end(&hosts);
 }
 
 TEST(nobody_waits)
 {
-	char found[RESOLVE_MAX][RESOLVE_TEXT];
+	static const struct failing slow = { "slow", "nobody waits for the answer any more" };
 	struct deadline l = deadline_in(10);
-	struct err e = { 0 };
 	int ends[2];
 
 	assert_int_equal(pipe(ends), 0);
 	close(ends[0]);
 	l.stdout_fd = ends[1];
-	assert_int_equal(resolve("no such name", &l, found, &e), -1);
-	assert_err(&e, CNI_TRY_AGAIN_LATER,
-		   "could not translate host name \"no such name\" to an address: nobody waits for "
-		   "the answer any more",
-		   "");
+	fails(&slow, &l);
+	assert_true(deadline_left(&l) > 5);
 	close(ends[1]);
 }

@@ -25,10 +25,11 @@ TEST(what_each_outcome_asks_for)
 		{ QUERY_NOT_SENT, "57P03", RETRY_NEXT_HOST }, /* starting up */
 		{ QUERY_NOT_SENT, "53300", RETRY_NEXT_HOST }, /* full */
 		{ QUERY_NOT_SENT, "08P01", RETRY_NEXT_HOST }, /* a pooler */
-		{ QUERY_NOT_SENT, "28P01", RETRY_NO },        /* wrong password */
-		{ QUERY_NOT_SENT, "28000", RETRY_NO },        /* pg_hba.conf */
-		{ QUERY_NOT_SENT, "3D000", RETRY_NO },        /* no such database */
-		{ QUERY_NOT_SENT, "42501", RETRY_NO },        /* no right to connect */
+		{ QUERY_NOT_SENT, "28P01", RETRY_OTHERS },    /* wrong password */
+		{ QUERY_NOT_SENT, "28000", RETRY_OTHERS },    /* pg_hba.conf */
+		{ QUERY_NOT_SENT, "3D000", RETRY_OTHERS },    /* no such database */
+		{ QUERY_NOT_SENT, "42501", RETRY_OTHERS },    /* no right to connect */
+		{ QUERY_NOT_SENT, "22023", RETRY_OTHERS },    /* a wrong value in "options" */
 		{ QUERY_REJECTED, "25006", RETRY_NEXT_HOST }, /* read-only */
 		{ QUERY_REJECTED, "08006", RETRY_NEXT_HOST },
 		{ QUERY_REJECTED, "57014", RETRY_SAME_HOST }, /* cancelled */
@@ -65,6 +66,9 @@ struct script {
 	int64_t began[64];
 	double had[64], could_connect[64]; /* seconds */
 	int doubtful;
+	size_t known; /* hosts, */
+	size_t later; /* and how many more after `known_after` tries */
+	size_t known_after;
 };
 
 static void play(void *context, size_t host, double connect_seconds,
@@ -90,6 +94,18 @@ static void play(void *context, size_t host, double connect_seconds,
 		out->rows.n = 1;
 }
 
+static size_t known(void *context, size_t besides, const struct deadline *d)
+{
+	struct script *s = context;
+
+	(void)d;
+	if (s->later && (s->played >= s->known_after || s->known <= besides)) {
+		s->known += s->later;
+		s->later = 0;
+	}
+	return s->known;
+}
+
 static void note_doubtful(void *context, const struct rows *rows)
 {
 	assert_int_equal(rows->n, 1);
@@ -104,6 +120,7 @@ static enum query_outcome run_with(struct script *s, struct retry *a, const stru
 	static struct log log = { .level = LOG_INFO, .err = -1, .file = -1 };
 
 	a->query = play;
+	a->known = known;
 	a->context = s;
 	a->log = &log;
 	retry_run(a, &select, l, note_doubtful, s, out);
@@ -114,11 +131,11 @@ static enum query_outcome run_with(struct script *s, struct retry *a, const stru
 static enum query_outcome run(struct script *s, const struct line *lines, size_t n, size_t hosts,
 			      double seconds)
 {
-	struct retry a = { .hosts = hosts };
+	struct retry a = { 0 };
 	struct deadline l = deadline_in(seconds);
 	struct query_result out;
 
-	*s = (struct script){ .lines = lines, .n = n };
+	*s = (struct script){ .lines = lines, .n = n, .known = hosts };
 	return run_with(s, &a, &l, &out);
 }
 
@@ -126,8 +143,7 @@ TEST(what_is_final_is_not_tried_again)
 {
 	static const struct line final[] = { { QUERY_OK, "", 0 },
 					     { QUERY_BAD_PARAMS, "", 0 },
-					     { QUERY_REJECTED, "23505", 0 },
-					     { QUERY_NOT_SENT, "28P01", 0 } };
+					     { QUERY_REJECTED, "23505", 0 } };
 	struct script s;
 
 	for (size_t i = 0; i < COUNT(final); i++) {
@@ -149,6 +165,87 @@ TEST(what_may_pass_is_tried_until_it_is_done)
 	assert_int_equal(s.doubtful, 0);
 }
 
+static double pause_before(const struct script *s, size_t attempt)
+{
+	return (double)(s->began[attempt] - s->began[attempt - 1]) / 1e9;
+}
+
+static void tried_hosts_are(const struct script *s, const size_t *hosts, size_t n)
+{
+	assert_int_equal(s->played, n);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(s->hosts[i], hosts[i]);
+}
+
+/* A wrong line in one pg_hba.conf says nothing about the other hosts. */
+TEST(what_is_final_for_a_host_strikes_it_off)
+{
+	static const struct line lines[] = {
+		{ QUERY_NOT_SENT, "28000", 0 }, { QUERY_NOT_SENT, "57P03", 0 },
+		{ QUERY_NOT_SENT, "", 0 },      { QUERY_NOT_SENT, "3D000", 0 },
+		{ QUERY_NOT_SENT, "", 0 },      { QUERY_OK, "", 0 }
+	};
+	static const size_t hosts[] = { 0, 1, 2, 1, 2, 2 };
+	struct script s = { .lines = lines, .n = COUNT(lines), .known = 3 };
+	struct retry a = { 0 };
+	struct deadline l = deadline_in(10);
+	struct query_result out;
+
+	assert_int_equal(run_with(&s, &a, &l, &out), QUERY_OK);
+	tried_hosts_are(&s, hosts, COUNT(hosts));
+	assert_string_equal(a.struck_off, "attempt 1");
+	assert_true(pause_before(&s, 2) < 0.02); /* only what may pass makes a round */
+	assert_true(pause_before(&s, 3) >= 0.02);
+	run_with(&s, &a, &l, &out); /* nor is it asked by the next statement */
+	assert_int_equal(s.hosts[6], 2);
+}
+
+TEST(it_ends_when_no_host_is_left)
+{
+	static const struct line lines[] = { { QUERY_NOT_SENT, "28P01", 0 } };
+	struct script s;
+
+	assert_int_equal(run(&s, lines, 1, 3, 10), QUERY_NOT_SENT);
+	assert_int_equal(s.played, 3);
+	assert_int_equal(run(&s, lines, 1, 1, 10), QUERY_NOT_SENT);
+	assert_int_equal(s.played, 1);
+}
+
+TEST(hosts_that_become_known_are_tried_too)
+{
+	static const struct line lines[] = { { QUERY_NOT_SENT, "", 0 },
+					     { QUERY_NOT_SENT, "", 0 },
+					     { QUERY_NOT_SENT, "28P01", 0 },
+					     { QUERY_OK, "", 0 } };
+	static const size_t turns[] = { 0, 0, 0, 1 }, waits[] = { 0, 1 };
+	static const struct line final[] = { { QUERY_NOT_SENT, "28P01", 0 }, { QUERY_OK, "", 0 } };
+	struct script s = {
+		.lines = lines, .n = COUNT(lines), .known = 1, .later = 1, .known_after = 2
+	};
+	struct script w = {
+		.lines = final, .n = COUNT(final), .known = 1, .later = 1, .known_after = 9
+	};
+	struct retry a = { 0 }, b = { 0 };
+	struct deadline l = deadline_in(10);
+	struct query_result out;
+
+	assert_int_equal(run_with(&s, &a, &l, &out), QUERY_OK);
+	tried_hosts_are(&s, turns, COUNT(turns));
+	/* and waited for where all others are struck off */
+	assert_int_equal(run_with(&w, &b, &l, &out), QUERY_OK);
+	tried_hosts_are(&w, waits, COUNT(waits));
+}
+
+/* The query itself says that no name has an address. */
+TEST(no_host_is_known)
+{
+	static const struct line lines[] = { { QUERY_NOT_SENT, "", 0 } };
+	struct script s;
+
+	assert_int_equal(run(&s, lines, 1, 0, 10), QUERY_NOT_SENT);
+	assert_int_equal(s.played, 1);
+}
+
 TEST(hosts_take_turns)
 {
 	static const struct line lines[] = { { QUERY_NOT_SENT, "", 0 },
@@ -160,16 +257,14 @@ TEST(hosts_take_turns)
 	struct script s;
 
 	assert_int_equal(run(&s, lines, COUNT(lines), 3, 10), QUERY_OK);
-	assert_int_equal(s.played, 5);
-	for (size_t i = 0; i < COUNT(hosts); i++)
-		assert_int_equal(s.hosts[i], hosts[i]);
+	tried_hosts_are(&s, hosts, COUNT(hosts));
 }
 
 TEST(the_next_statement_begins_with_the_host_that_worked)
 {
 	static const struct line lines[] = { { QUERY_NOT_SENT, "", 0 }, { QUERY_OK, "", 0 } };
-	struct script s = { .lines = lines, .n = 2 };
-	struct retry a = { .hosts = 2 };
+	struct script s = { .lines = lines, .n = 2, .known = 2 };
+	struct retry a = { 0 };
 	struct deadline l = deadline_in(10);
 	struct query_result out;
 
@@ -177,11 +272,6 @@ TEST(the_next_statement_begins_with_the_host_that_worked)
 	run_with(&s, &a, &l, &out);
 	assert_int_equal(s.played, 3);
 	assert_int_equal(s.hosts[2], 1);
-}
-
-static double pause_before(const struct script *s, size_t attempt)
-{
-	return (double)(s->began[attempt] - s->began[attempt - 1]) / 1e9;
 }
 
 /* 50, 100, 200, 400, 500 ms, each between half and all of it. */
@@ -254,8 +344,8 @@ TEST(the_last_words_are_a_reason)
 {
 	static const struct line lines[] = { { QUERY_NOT_SENT, "57P03", 0 },
 					     { QUERY_NOT_SENT, "", 10 } };
-	struct script s = { .lines = lines, .n = COUNT(lines) };
-	struct retry a = { .hosts = 1 };
+	struct script s = { .lines = lines, .n = COUNT(lines), .known = 1 };
+	struct retry a = { 0 };
 	struct deadline l = deadline_in(0.3);
 	struct query_result out;
 
@@ -281,8 +371,8 @@ TEST(doubtful_rows_are_told_each_time)
 TEST(nobody_waits_any_more)
 {
 	static const struct line lines[] = { { QUERY_NOT_SENT, "", 0 } };
-	struct script s = { .lines = lines, .n = 1 };
-	struct retry a = { .hosts = 1 };
+	struct script s = { .lines = lines, .n = 1, .known = 1 };
+	struct retry a = { 0 };
 	struct deadline l = deadline_in(10);
 	struct query_result out;
 	int ends[2];
@@ -323,8 +413,8 @@ TEST(shares_of_the_time)
 TEST(a_connect_timeout_is_kept)
 {
 	static const struct line once[] = { { QUERY_OK, "", 0 } };
-	struct script s = { .lines = once, .n = 1 };
-	struct retry a = { .hosts = 1, .connect_timeout = 3 };
+	struct script s = { .lines = once, .n = 1, .known = 1 };
+	struct retry a = { .connect_timeout = 3 };
 	struct deadline l = deadline_in(30);
 	struct query_result out;
 
@@ -333,4 +423,43 @@ TEST(a_connect_timeout_is_kept)
 	a.connect_timeout = 300;
 	run_with(&s, &a, &l, &out);
 	assert_true(s.could_connect[1] <= 30);
+}
+
+/* A standby that becomes the primary is asked soon, however long another host hangs. */
+TEST(a_host_that_hung_gets_little)
+{
+	static const struct line lines[] = { { QUERY_NOT_SENT, "", 0 }, { QUERY_NOT_SENT, "", 100 },
+					     { QUERY_NOT_SENT, "", 0 }, { QUERY_NOT_SENT, "", 100 },
+					     { QUERY_NOT_SENT, "", 0 }, { QUERY_NOT_SENT, "", 100 },
+					     { QUERY_OK, "", 0 } };
+	struct script s;
+	int64_t start = monotonic_now();
+
+	assert_int_equal(run(&s, lines, COUNT(lines), 2, 4), QUERY_OK);
+	assert_true(s.had[1] > 1.9 && s.had[1] <= 2);
+	assert_true(s.had[3] > 0.9 && s.had[3] <= 1);
+	assert_true(s.had[5] > 0.4 && s.had[5] <= 0.5);
+	/* such a round has no pause behind it */
+	assert_true(pause_before(&s, 6) < 0.6);
+	assert_true((double)(monotonic_now() - start) / 1e9 < 4.5);
+}
+
+TEST(one_that_answers_gets_its_share_again)
+{
+	static const struct line lines[] = { { QUERY_NOT_SENT, "", 100 },
+					     { QUERY_NOT_SENT, "", 0 },
+					     { QUERY_NOT_SENT, "", 0 },
+					     { QUERY_NOT_SENT, "", 0 },
+					     { QUERY_OK, "", 0 } };
+	static const struct line alone[] = { { QUERY_UNKNOWN, "", 100 }, { QUERY_OK, "", 0 } };
+	struct script s;
+
+	run(&s, lines, COUNT(lines), 2, 2);
+	assert_true(s.had[0] > 0.9 && s.had[0] <= 1);
+	assert_true(s.had[2] > 0.4 && s.had[2] <= 0.5);
+	assert_true(s.had[4] > 0.6); /* all that is left */
+	/* nor is there anybody else to ask */
+	run(&s, alone, COUNT(alone), 1, 4.5);
+	assert_true(s.had[0] > 1.9 && s.had[0] <= 2);
+	assert_true(s.had[1] > 1.9 && s.had[1] <= 2);
 }

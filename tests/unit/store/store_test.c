@@ -602,6 +602,35 @@ TEST(parameters_that_libpq_does_not_accept)
 	s.close(s.context);
 }
 
+/* The first host refuses for good, the second is a standby for now: both are said. */
+TEST(a_host_that_was_struck_off_is_said)
+{
+	static const char *const refuses[] = { "fatal:28000 close" };
+	static const char *const standby[] = { "fatal:57P03 close" };
+	struct log log = { .level = LOG_INFO, .err = -1, .file = -1 };
+	struct deadline l = deadline_in(0.4);
+	struct server a, b;
+	struct store s;
+	struct store_status status;
+	struct err e = { 0 };
+
+	server_start(&a, refuses, 1);
+	server_start(&b, standby, 1);
+	assert_int_equal(open_store(mem_printf("{'host':'127.0.0.1,127.0.0.1','port':'%s,%s',"
+					       "'target_session_attrs':'any'}",
+					       a.port, b.port),
+				    &log, &s, &e),
+			 0);
+	assert_int_equal(s.status(s.context, &l, &status, &e), STORE_FAILED);
+	assert_non_null(strstr(e.msg, b.port));
+	assert_non_null(strstr(e.details, "a host that was given up said: "));
+	assert_non_null(strstr(e.details, a.port));
+	assert_int_equal(a.connections, 1);
+	s.close(s.context);
+	server_stop(&a);
+	server_stop(&b);
+}
+
 TEST(parameters_that_do_not_fit_together)
 {
 	struct log log = { .level = LOG_INFO, .err = -1, .file = -1 };
@@ -696,6 +725,14 @@ static void count_parameters(void *context, size_t host, double connect_seconds,
 	++*(int *)context;
 }
 
+static size_t one_host(void *context, size_t besides, const struct deadline *d)
+{
+	(void)context;
+	(void)besides;
+	(void)d;
+	return 1;
+}
+
 TEST(each_statement_gets_all_of_its_parameters)
 {
 	static const char *const script[] = { "" };
@@ -711,10 +748,13 @@ TEST(each_statement_gets_all_of_its_parameters)
 	struct store_status status;
 	size_t confirmed;
 	int statements = 0;
+	struct database *db;
 
 	open_scripts(&o, script, 1);
-	((struct database *)o.store.context)->retry.query = count_parameters;
-	((struct database *)o.store.context)->retry.context = &statements;
+	db = o.store.context;
+	db->retry.query = count_parameters;
+	db->retry.known = one_host;
+	db->retry.context = &statements;
 	insert(&o, &inserted);
 	asked.n = 1;
 	o.store.insert(o.store.context, &c, &o.deadline, &inserted, &o.e);
