@@ -31,10 +31,6 @@ const char *json_string(const cJSON *object, const char *key);
 /* Is it a number without a fraction that a long long holds exactly? */
 bool json_is_whole(const cJSON *value);
 
-/* A short form of a value for messages, cut to `size`. It is withheld where the key may name a
- * secret, and where the value is an object or a list. */
-void json_redacted(const char *key, const cJSON *value, char *buf, size_t size);
-
 /* ---- which keys an object may have ---- */
 
 enum json_type {
@@ -70,19 +66,12 @@ struct json_rules {
 };
 
 /*
- * Holds an object against a table. An unknown key is CNI_UNSUPPORTED_FIELD and is named with its
- * value; a value of the wrong type is an error with its whole path, such as ipam.routes[2].mtu.
- * `path` is the object's own ("" for the outermost). What is not an object has no keys.
+ * Holds an object against a table. An unknown key is CNI_UNSUPPORTED_FIELD and is named with the
+ * type of its value; a value of the wrong type is an error with its whole path, such as
+ * ipam.routes[2].mtu. `path` is the object's own ("" for the outermost). What is not an object has
+ * no keys.
  */
 int json_check(const cJSON *object, const struct json_key *keys, const char *path,
 	       const struct json_rules *rules, struct err *e);
-
-/* Transitional: the older form of the same. */
-struct json_keys {
-	const char *const *known;
-	bool (*also)(const char *key);
-};
-int json_check_keys(const cJSON *object, const struct json_keys *keys, const char *where,
-		    struct log *lenient, struct err *e);
 
 #endif

@@ -311,31 +311,6 @@ bool json_is_whole(const cJSON *value)
 	return v > -1e15 && v < 1e15 && (double)(long long)v == v;
 }
 
-static bool may_be_secret(const char *key)
-{
-	static const char *const words[] = {
-		"pas", "pwd", "secret", "token", "key", "cred", "auth"
-	};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		if (strcasestr(key, words[i]))
-			return true;
-	}
-	return false;
-}
-
-void json_redacted(const char *key, const cJSON *value, char *buf, size_t size)
-{
-	if (may_be_secret(key)) {
-		snprintf(buf, size, "(not shown: it may be a secret)");
-	} else if (cJSON_IsObject(value) || cJSON_IsArray(value)) {
-		snprintf(buf, size, cJSON_IsArray(value) ? "a list" : "an object");
-	} else {
-		if (snprintf(buf, size, "%s", cJSON_PrintUnformatted(value)) >= (int)size)
-			utf8_whole(buf, size - 1);
-	}
-}
-
 /* ---- which keys an object may have ---- */
 
 static const struct json_key *find_key(const struct json_key *keys, const char *name)
@@ -345,24 +320,35 @@ static const struct json_key *find_key(const struct json_key *keys, const char *
 	return keys;
 }
 
-/* Errors say what could have been meant. */
+static const char *type_of(const cJSON *value)
+{
+	switch (value->type & 0xFF) {
+	case cJSON_False:
+	case cJSON_True: return "true or false";
+	case cJSON_NULL: return "null";
+	case cJSON_Number: return "a number";
+	case cJSON_String: return "a string";
+	case cJSON_Array: return "a list";
+	default: return "an object";
+	}
+}
+
+/* The value is never shown: people write a whole connection string, with its password, under a key
+ * of their own. The error's details say what could have been meant. */
 static int unknown_key(const cJSON *value, const struct json_key *keys, const char *path,
 		       struct log *warn, struct err *e)
 {
 	struct strbuf known = { 0 };
-	char shown[256];
+	const char *what = mem_printf("unsupported field \"%.100s\"%s%s (%s)", value->string,
+				      *path ? " in " : "", path, type_of(value));
 
-	json_redacted(value->string, value, shown, sizeof(shown));
 	if (warn) {
-		log_line(warn, LOG_WARNING,
-			 "unsupported field \"%.100s\"%s%s: %s; it is passed over", value->string,
-			 *path ? " in " : "", path, shown);
+		log_line(warn, LOG_WARNING, "%s is ignored", what);
 		return 0;
 	}
 	for (; keys->name; keys++)
 		strbuf_join(&known, ", ", keys->name);
-	err_set(e, CNI_UNSUPPORTED_FIELD, "unsupported field \"%.100s\"%s%s: %s", value->string,
-		*path ? " in " : "", path, shown);
+	err_set(e, CNI_UNSUPPORTED_FIELD, "%s", what);
 	return err_details(e, "remove the key or correct its spelling; known here: %s",
 			   strbuf_str(&known));
 }
@@ -453,54 +439,6 @@ int json_check(const cJSON *object, const struct json_key *keys, const char *pat
 		value = json_get(object, keys->name);
 		if (value && check_value(value, keys, path, rules, e) < 0)
 			return -1;
-	}
-	return 0;
-}
-
-/* ---- transitional ---- */
-
-static bool is_known(const struct json_keys *keys, const char *key)
-{
-	for (const char *const *known = keys->known; *known; known++) {
-		if (strcmp(*known, key) == 0)
-			return true;
-	}
-	return keys->also && keys->also(key);
-}
-
-/* The error's details: what could have been meant. */
-static int name_known(const struct json_keys *keys, struct err *e)
-{
-	char list[sizeof(e->details)] = "";
-	size_t len = 0;
-
-	for (const char *const *known = keys->known; *known && len < sizeof(list); known++)
-		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", len ? ", " : "",
-					*known);
-	return err_details(e, "remove the key or correct its spelling; known here: %s", list);
-}
-
-int json_check_keys(const cJSON *object, const struct json_keys *keys, const char *where,
-		    struct log *lenient, struct err *e)
-{
-	const cJSON *child;
-	char value[256];
-
-	if (!cJSON_IsObject(object))
-		return 0;
-	cJSON_ArrayForEach(child, object)
-	{
-		if (is_known(keys, child->string))
-			continue;
-		json_redacted(child->string, child, value, sizeof(value));
-		if (!lenient) {
-			err_set(e, CNI_UNSUPPORTED_FIELD, "unsupported field \"%.100s\"%s%s: %s",
-				child->string, *where ? " in " : "", where, value);
-			return name_known(keys, e);
-		}
-		log_line(lenient, LOG_WARNING,
-			 "unsupported field \"%.100s\"%s%s: %s; it is passed over", child->string,
-			 *where ? " in " : "", where, value);
 	}
 	return 0;
 }

@@ -283,10 +283,10 @@ class Unknown(Conf):
               ('ipam.routes', lambda extra: {'routes': [{'dst': '10.0.0.0/8', **extra}]}),
               ('ipam.dns', lambda extra: {'dns': {'domain': 'x', **extra}}))
 
-    def test_it_is_error_2_with_key_and_value_whatever_the_verb(self):
+    def test_it_is_error_2_with_key_and_type_whatever_the_verb(self):
         for place, put in self.PLACES:
             for command in ('ADD', 'CHECK', 'STATUS', 'GC'):
-                self.fails(2, '"hots"', 'db-7', place, command=command, conf=PREV, ipam=put({'hots': 'db-7'}))
+                self.fails(2, '"hots"', '(a string)', place, command=command, conf=PREV, ipam=put({'hots': 'db-7'}))
             self.fails(2, '"hots"', which=plugin.NET, ipam=put({'hots': 'db-7'}))
         self.assertEqual(self.rows(), [])
 
@@ -300,24 +300,23 @@ class Unknown(Conf):
                 with self.subTest(which=which, place=place):
                     self.add(A)
                     answer = self.allowed(self.ask('DEL', which=which, ipam=put({'hots': 'db-7'})))
-                    self.assertRegex(answer.stderr, rf'\[warning\] .*"hots" in {place}: "db-7"')
+                    self.assertRegex(answer.stderr, rf'\[warning\] .*"hots" in {place}.* \(a string\)')
                     self.assertEqual(self.rows(), [])
 
     def test_on_DEL_it_is_a_warning_in_the_net_plugins_own_too(self):
         self.add(A)
         answer = self.allowed(self.ask('DEL', which=plugin.NET, conf={'hots': 'db-7', 'dns': {'x': 1}}))
-        self.assertRegex(answer.stderr, r'\[warning\] .*"hots": "db-7"')
+        self.assertRegex(answer.stderr, r'\[warning\] .*"hots" \(a string\)')
         self.assertEqual(self.rows(), [])
 
-    def test_a_value_of_any_type_is_named_but_for_lists_and_objects(self):
-        for value, shown in ((5, '5'), (1.5, '1.5'), (True, 'true'), (None, 'null'), ('a"b', 'a\\"b'),
-                             ('x' * 999, 'xxx')):
+    def test_its_type_is_named_and_never_its_value(self):
+        for value, shown in ((5731, 'a number'), (1.5731, 'a number'), (True, 'true or false'), (None, 'null'),
+                             ('5731', 'a string'), ('postgres://cni:5731@db/ipam', 'a string'), (['5731'], 'a list'),
+                             ({'a': '5731'}, 'an object')):
             conf = self.conf()
             conf['ipam']['hots'] = value
-            self.refused(self.ask('STATUS', conf=json.dumps(conf).encode()), 2, '"hots"', shown)
-        for value in (['s3cr3t'], {'a': 's3cr3t'}):
-            answer = self.refused(self.ask('STATUS', ipam={'hots': value}), 2, '"hots"')
-            self.assertNotIn('s3cr3t', answer.said + answer.stderr)
+            answer = self.refused(self.ask('STATUS', conf=json.dumps(conf).encode()), 2, '"hots"', f'({shown})')
+            self.assertNotIn('5731', answer.said + answer.stderr)
 
     def test_a_value_that_may_be_a_secret_is_withheld(self):
         keys = ('pas', 'PASSWD', 'dbpwd', 'clientSecret', 'TOKEN', 'Apikey', 'monKEY', 'credentials', 'Authorization',
