@@ -136,7 +136,6 @@ library-trial: $(O)/tests/bench/floor
 # One program for each file of tests/unit/ROOM, which mirrors src/ROOM. It takes from two archives what it
 # uses: the sources, and what the tests share (tests/unit/*.c).
 # WRAP_x_test holds what x_test.c needs besides (-Wl,--wrap=...).
-WRAP_memory_test = -Wl,--wrap=mem_new,--wrap=mem_grow,--wrap=mem_strdup,--wrap=mem_strndup,--wrap=mem_printf
 WRAP_output_test = -Wl,--wrap=close
 WRAP_resolve_test = -Wl,--wrap=getaddrinfo,--wrap=freeaddrinfo
 $(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(O)/tests/unit/shared.a $(O)/src/all.a

@@ -29,6 +29,9 @@ void mem_set_last_words(int fd, const char *text);
 /* Ends the process as it ends when there is no memory: the last words, exit status 1. */
 _Noreturn void mem_failed(void);
 
+/* For tests: so many pieces can be had from now on, then there is no memory. */
+void mem_fail_after(size_t pieces);
+
 /* Forgets everything. For what runs many calls in one process: tests and fuzzers. */
 void mem_free_all(void);
 

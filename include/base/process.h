@@ -73,7 +73,7 @@ enum wait_result process_call_read(const struct process_call *c, const struct de
 				   void *reply, size_t size, size_t *got);
 
 /* Lets the process end by itself until the deadline (NULL: not at all), then kills it; reaps it.
- * Returns its status as waitpid(2) gives it. */
+ * Returns its status as waitpid(2) gives it; 0 where it was not started or has ended already. */
 int process_call_end(struct process_call *c, const struct deadline *d);
 
 #endif

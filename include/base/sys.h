@@ -43,8 +43,4 @@ static inline int steal_fd(int *fd)
 	return taken;
 }
 
-/* Transitional. */
-#define cleanup_free
-#define cleanup_json
-
 #endif

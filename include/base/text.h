@@ -33,11 +33,4 @@ bool utf8_valid(const char *text);
  */
 size_t utf8_whole(char *text, size_t len);
 
-/* Transitional. */
-static inline void strbuf_free(struct strbuf *b)
-{
-	*b = (struct strbuf){ 0 };
-}
-#define cleanup_strbuf
-
 #endif

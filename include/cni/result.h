@@ -47,10 +47,4 @@ void result_add_ip(struct result *r, const struct address *ip);
  */
 int prev_result(const struct cni_call *call, struct result *out, struct err *e);
 
-/* Transitional. */
-static inline void result_free(struct result *r)
-{
-	*r = (struct result){ 0 };
-}
-
 #endif

@@ -1,11 +1,12 @@
 /*
- * Chunks from malloc, in which pieces are laid one behind the other. The chunks stay reachable, so
- * that leak checkers have nothing to say.
+ * Chunks from malloc, from which pieces are cut one behind the other. The chunks stay in a list, so
+ * that leak checkers find them.
  */
 #include "base/memory.h"
 
 #include <cjson/cJSON.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@ struct chunk {
 };
 
 static struct chunk *newest;
+static size_t pieces_left = SIZE_MAX; /* see mem_fail_after */
 static int last_words_fd = -1;
 static const char *last_words = "";
 
@@ -51,7 +53,7 @@ static void *piece(size_t size)
 	size_t need = aligned(size ? size : 1);
 	struct chunk *c = newest;
 
-	if (need < size)
+	if (need < size || pieces_left-- == 0)
 		mem_failed();
 	if (!c || c->room - c->used < need) {
 		size_t room = need > CHUNK_BYTES ? need : CHUNK_BYTES;
@@ -140,6 +142,11 @@ void mem_for_cjson(void)
 	cJSON_Hooks hooks = { .malloc_fn = piece, .free_fn = keep };
 
 	cJSON_InitHooks(&hooks);
+}
+
+void mem_fail_after(size_t pieces)
+{
+	pieces_left = pieces;
 }
 
 void mem_free_all(void)

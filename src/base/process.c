@@ -321,6 +321,7 @@ int process_call_start(void (*function)(void *argument, int reply_fd), void *arg
 	int ends[2];
 	pid_t pid;
 
+	*out = (struct process_call){ .pid = -1, .reply_fd = -1 };
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_set(e, CNI_IO_FAILURE, "pipe: %s", strerror(errno));
 	signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would lose the status */
@@ -364,7 +365,7 @@ int process_call_end(struct process_call *c, const struct deadline *d)
 	size_t got = sizeof(rest);
 	int status = 0;
 
-	if (c->pid <= 0) /* ended before, and kill(2) would take -1 for every process */
+	if (c->pid <= 0) /* not started, or ended already: kill(2) would mean other processes */
 		return 0;
 	/* The pipe ends when the process does: its exit closes the only writing end. */
 	while (d && got == sizeof(rest) &&

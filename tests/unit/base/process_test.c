@@ -535,3 +535,111 @@ TEST_IN_DIR(nothing_is_left_behind)
 	assert_int_equal(fd, 3);
 	close(fd);
 }
+
+/* ---- a function ---- */
+
+static void say_twice(void *text, int reply_fd)
+{
+	for (int i = 0; i < 2; i++) {
+		if (write(reply_fd, text, strlen(text)) < 0)
+			return;
+		usleep(20000);
+	}
+}
+
+static void hang(void *text, int reply_fd)
+{
+	(void)text;
+	(void)reply_fd;
+	pause();
+}
+
+static void hang_after_a_word(void *text, int reply_fd)
+{
+	if (write(reply_fd, text, strlen(text)) > 0)
+		pause();
+}
+
+static void die(void *text, int reply_fd)
+{
+	(void)text;
+	(void)reply_fd;
+	signal(SIGFPE, SIG_DFL);
+	raise(SIGFPE);
+}
+
+/* More than a pipe holds. */
+static void flood(void *text, int reply_fd)
+{
+	(void)text;
+	for (int i = 0; i < 1000; i++) {
+		if (write(reply_fd, "0123456789abcdef0123456789abcdef0123456789abcdef", 48) < 0)
+			return;
+	}
+}
+
+TEST(a_function_replies)
+{
+	struct process_call c;
+	struct deadline d = deadline_in(10);
+	char reply[64];
+	struct err e;
+	size_t got;
+	int status;
+
+	assert_int_equal(process_call_start(say_twice, "abc", &c, &e), 0);
+	assert_int_equal(process_call_read(&c, &d, reply, sizeof(reply), &got), WAIT_READY);
+	assert_int_equal(got, 6);
+	assert_memory_equal(reply, "abcabc", 6);
+	status = process_call_end(&c, NULL);
+	assert_true(WIFEXITED(status) || WTERMSIG(status) == SIGKILL);
+}
+
+TEST(a_function_that_hangs_is_killed)
+{
+	struct process_call c;
+	struct deadline d = deadline_in(0.05);
+	int64_t start = monotonic_now();
+	char reply[64];
+	struct err e;
+	size_t got;
+	int status;
+
+	assert_int_equal(process_call_start(hang_after_a_word, "abc", &c, &e), 0);
+	assert_int_equal(process_call_read(&c, &d, reply, sizeof(reply), &got), WAIT_TIMEOUT);
+	assert_int_equal(got, 3);
+	status = process_call_end(&c, &d);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_true(monotonic_now() - start < 5 * INT64_C(1000000000));
+	assert_int_equal(process_call_start(hang, NULL, &c, &e), 0);
+	process_call_end(&c, NULL);
+	assert_int_equal(waitpid(-1, &status, 0), -1); /* nobody is left */
+}
+
+TEST(a_function_may_end_by_itself)
+{
+	struct deadline d = deadline_in(10);
+	struct process_call c;
+	struct err e;
+	int status;
+
+	assert_int_equal(process_call_start(flood, NULL, &c, &e), 0);
+	status = process_call_end(&c, &d); /* what it writes is thrown away */
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST(a_function_that_dies_is_told)
+{
+	struct deadline d = deadline_in(10);
+	struct process_call c;
+	char reply[64];
+	struct err e;
+	size_t got;
+	int status;
+
+	assert_int_equal(process_call_start(die, NULL, &c, &e), 0);
+	assert_int_equal(process_call_read(&c, &d, reply, sizeof(reply), &got), WAIT_READY);
+	assert_int_equal(got, 0);
+	status = process_call_end(&c, &d);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGFPE);
+}

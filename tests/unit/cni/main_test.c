@@ -5,11 +5,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 
+#include "base/memory.h"
 #include "cni/cni.h"
 
-/* --- verbs of a plugin for tests: what they do stands in the network's name ----------------------
- */
+/* ---- a plugin for tests: the network name selects what its verb does ---- */
 
 static int verb(const struct cni_call *call, struct cni_reply *answer, struct err *e)
 {
@@ -32,7 +33,7 @@ static int verb(const struct cni_call *call, struct cni_reply *answer, struct er
 		answer->is_error = true;
 	snprintf(text, sizeof(text), "%s %s %s A=%s v%d %zu", call->container, call->netns,
 		 call->ifname, cni_arg(call, "A"), call->version, call->input_len);
-	answer->json = strdup(text);
+	answer->json = mem_strdup(text);
 	return 0;
 }
 
@@ -57,8 +58,7 @@ static char *const env_del[] = { "CNI_COMMAND=DEL", "CNI_CONTAINERID=pod-a", "CN
 static char *const env_status[] = { "CNI_COMMAND=STATUS",
 				    "CNI_CONTAINERID=", "CNI_IFNAME=", "CNI_PATH=/bin", NULL };
 
-/* --- what comes out ------------------------------------------------------------------------------
- */
+/* ---- what comes out ---- */
 
 static char out[65536], err[65536];
 
@@ -257,4 +257,45 @@ TEST(options_come_first)
 	assert_string_equal(held(w.out, out, sizeof(out)), "");
 	world_close(&w);
 	prctl(PR_SET_DUMPABLE, 1); /* a leak checker needs it */
+}
+
+/* ---- no memory ---- */
+
+/* Runs the plugin in a child that finds no memory after so many pieces. Returns the status. */
+static int run_without_memory(const struct sys *w, size_t pieces)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		mem_fail_after(pieces);
+		_exit(cni_run(&plugin, w));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* Whichever piece cannot be had, the answer is the prepared error, whole and alone. */
+TEST(without_memory_there_is_one_prepared_error)
+{
+	char *const *const envs[] = { env_add, env_del, env_status };
+	size_t pieces = 0;
+
+	for (size_t i = 0; i < COUNT(envs); i++) {
+		int status = 1;
+
+		for (pieces = 0; status != 0; pieces++) {
+			struct sys w = world_of(envs[i], J("{'name':'net','cniVersion':'1.1.0'}"));
+
+			status = run_without_memory(&w, pieces);
+			held(w.out, out, sizeof(out));
+			world_close(&w);
+			if (status != 0)
+				assert_string_equal(out,
+						    J("{'cniVersion':'1.1.0','code':11,'msg':'out "
+						      "of memory','details':''}\n"));
+		}
+		assert_true(pieces > 5);
+	}
 }

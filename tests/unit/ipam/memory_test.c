@@ -2,75 +2,15 @@
  * nothing. */
 #include "run_verb.h"
 
-#include <stdio.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "base/memory.h"
 
-/* So many allocations succeed, then one fails; -1: none does. */
-static int until_failure = -1;
-
-static void may_fail(void)
-{
-	if (until_failure >= 0 && until_failure-- == 0)
-		mem_failed();
-}
-
-void *__real_mem_new(size_t size);
-void *__real_mem_grow(void *old, size_t old_size, size_t new_size);
-char *__real_mem_strdup(const char *text);
-char *__real_mem_strndup(const char *text, size_t len);
-void *__wrap_mem_new(size_t size);
-void *__wrap_mem_grow(void *old, size_t old_size, size_t new_size);
-char *__wrap_mem_strdup(const char *text);
-char *__wrap_mem_strndup(const char *text, size_t len);
-char *__wrap_mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-void *__wrap_mem_new(size_t size)
-{
-	may_fail();
-	return __real_mem_new(size);
-}
-
-void *__wrap_mem_grow(void *old, size_t old_size, size_t new_size)
-{
-	may_fail();
-	return __real_mem_grow(old, old_size, new_size);
-}
-
-char *__wrap_mem_strdup(const char *text)
-{
-	may_fail();
-	return __real_mem_strdup(text);
-}
-
-char *__wrap_mem_strndup(const char *text, size_t len)
-{
-	may_fail();
-	return __real_mem_strndup(text, len);
-}
-
-char *__wrap_mem_printf(const char *fmt, ...)
-{
-	char text[4096];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	may_fail();
-	return __real_mem_strdup(text);
-}
-
-static void keep(void *p __attribute__((unused)))
-{
-}
-
 static const char last_words[] = "{\"code\":11}\n";
 
 static cni_verb_run *the_verb;
-static int succeed;      /* how many allocations do */
+static size_t succeed;   /* how many allocations do */
 static int stdout_fd;    /* what the process says at its end */
 static int recorded_fd;  /* is not empty once the store was asked */
 static bool all_succeed; /* no allocation has failed */
@@ -85,15 +25,13 @@ static void note_call(struct fake *f __attribute__((unused)), const char *functi
 /* Runs the verb in a child process. */
 static int run(const struct cni_call *call, struct cni_reply *out, struct err *e)
 {
-	cJSON_Hooks hooks = { .malloc_fn = __wrap_mem_new, .free_fn = keep };
 	pid_t child = fork();
 	int status;
 
 	assert_true(child >= 0);
 	if (child == 0) {
-		cJSON_InitHooks(&hooks);
 		mem_set_last_words(stdout_fd, last_words);
-		until_failure = succeed;
+		mem_fail_after(succeed);
 		the_verb(call, out, e);
 		_exit(0);
 	}
