@@ -43,29 +43,24 @@ struct ipam_setup {
  */
 int ipam_conf_read(const struct cni_call *call, struct ipam_conf *out, struct err *e);
 
-enum ipam_needs { IPAM_NEEDS_NODE = 1, IPAM_NEEDS_BOOT = 2 };
-
 /*
  * Reads the configuration, sets the call's log and deadline by it, logs that the verb was invoked,
- * finds out who this host is as far as `needs` (enum ipam_needs) says, and opens the store. On
- * failure nothing is left open.
+ * finds out who this host is, and opens the store. On failure nothing is left open.
  */
-int ipam_open(const struct cni_call *call, unsigned needs, struct ipam *out, struct err *e);
+int ipam_open(const struct cni_call *call, struct ipam *out, struct err *e);
 void ipam_close(struct ipam *i);
 
 /* The attachment of the call. */
 struct attachment ipam_attachment(const struct cni_call *call, const struct ipam *i);
 
 /*
- * Who this host is: `configured` if it is not NULL, otherwise the host name together with the
- * machine id. Without a machine id CNI_INVALID_NETWORK_CONFIG, which asks for a "node" in the
- * configuration.
+ * Who this host is. Its name is `configured` if that is not NULL, otherwise the host name together
+ * with the machine id. Without a machine id, or with one that is made anew at each boot, the error
+ * is CNI_INVALID_NETWORK_CONFIG, which asks for a "node" in the configuration. Without a boot id,
+ * if `need_boot`, it is CNI_IO_FAILURE: a guess would free addresses that are in use.
  */
-int node_identity(const struct sys *sys, const char *configured, struct node *out, struct err *e);
-
-/* The boot id and the uptime. Without a boot id CNI_IO_FAILURE: a guess would free addresses that
- * are in use. */
-int node_boot(const struct sys *sys, struct node *out, struct err *e);
+int node_read(const struct sys *sys, const char *configured, bool need_boot, struct node *out,
+	      struct err *e);
 
 /*
  * GC's list of valid attachments as JSON: `cni.dev/valid-attachments`, or `cni.dev/attachments`

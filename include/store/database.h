@@ -91,7 +91,7 @@ int database_find(void *db, const struct reservation *, const struct deadline *,
 int database_confirm(void *db, const struct reservation *, const struct row_ids *held,
 		     const struct deadline *, struct row_ids *inserted, size_t *confirmed,
 		     struct err *);
-int database_take_over(void *db, const struct reservation *, const struct row_ids *stale,
+int database_take_over(void *db, const struct reservation *, const struct allocations *stale,
 		       const struct deadline *, struct row_ids *inserted, struct released_rows *,
 		       struct err *);
 int database_release(void *db, const struct attachment *, const struct row_ids *inserted,

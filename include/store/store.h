@@ -16,9 +16,13 @@
 /* Who this host is. */
 struct node {
 	const char *name;
-	const char *host_id; /* the machine id; "" where the configuration gives the name */
-	const char *boot_id; /* NULL where the verb does not need it */
-	double (*uptime)(const struct node *node); /* seconds since this boot, as of now */
+	const char *host_id;    /* the machine id; "" where the configuration gives the name */
+	const char *machine_id; /* the machine id in any case; "" where it is not known */
+	const char *machine;    /* what a copy of the disk does not share; "" where not known */
+	const char *boot_id;    /* "" where it is not known: only DEL goes on without it */
+	double began;           /* when this life of the host began: seconds of CLOCK_BOOTTIME */
+	/* Seconds since then, as of now. Never negative. */
+	double (*uptime)(const struct node *node);
 };
 
 /* Who holds addresses. */
@@ -33,6 +37,8 @@ struct reservation {
 	struct attachment by;
 	const struct addresses *addresses; /* each with a prefix length, no host twice */
 	const char *pod_namespace, *pod_name, *pod_uid; /* may be NULL */
+	int64_t started; /* monotonic_now() when the call began: what is recorded since is no older
+			    sandbox of this pod */
 };
 
 /*
@@ -50,12 +56,15 @@ void row_ids_add(struct row_ids *ids, const char *id);
 struct allocation {
 	const char *id;
 	struct ip ip;
-	const char *pod, *interface, *node, *since;
+	const char *pod, *interface, *node, *host_id, *since;
 	const char *pod_namespace, *pod_name; /* may be NULL */
 	bool same_node;                       /* recorded by this node */
 	bool this_boot;                       /* and with this boot's id */
 	bool previous_boot;                   /* of another boot id, and older than this boot */
-	bool own;                             /* held by the attachment that asks */
+	bool other_machine; /* of another boot and of another machine, both known: another host has
+			       this node's name */
+	bool same_pod;      /* an older sandbox of the pod that asks, on this node */
+	bool own;           /* held by the attachment that asks, and not other_machine */
 };
 
 struct allocations {
@@ -66,14 +75,21 @@ struct allocations {
 /* One address that a statement has released. */
 struct released {
 	const char *ip, *pod, *interface, *boot_id; /* NULL where the statement does not say */
+	const char *pod_namespace, *pod_name;       /* may be NULL */
 };
 
 struct released_rows {
 	struct released *rows;
 	size_t n;
 	bool hides_warnings; /* the server's client_min_messages is above warning */
-	/* GC: rows of another boot id that are younger than this boot, and one of them */
+	/* DEL and GC: rows under this node's name that stay, since another host may have recorded
+	 * them: how many, and one of them. NULL: none */
 	const char *duplicate_node_count, *duplicate_node_pod, *duplicate_node_interface;
+	/* GC: rows of this machine under another name: how many, and one such name */
+	const char *renamed_count, *renamed_node;
+	/* GC: rows under this node's name with another machine id: how many, one such machine id,
+	 * and when the youngest was recorded */
+	const char *reinstalled_count, *reinstalled_host_id, *reinstalled_since;
 };
 
 struct gc_request {
@@ -111,9 +127,9 @@ struct store {
 	int (*confirm)(void *context, const struct reservation *, const struct row_ids *held,
 		       const struct deadline *, struct row_ids *inserted, size_t *confirmed,
 		       struct err *);
-	/* Releases those of the rows `stale` that are still of an earlier boot, and inserts, in one
-	 * statement. */
-	int (*take_over)(void *context, const struct reservation *, const struct row_ids *stale,
+	/* Releases those of the rows `stale` (as `find` gave them) that are still of an earlier
+	 * boot, or of an older sandbox of this pod, and inserts, in one statement. */
+	int (*take_over)(void *context, const struct reservation *, const struct allocations *stale,
 			 const struct deadline *, struct row_ids *inserted,
 			 struct released_rows *out, struct err *);
 	/* Releases what this process has inserted. */

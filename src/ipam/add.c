@@ -144,14 +144,11 @@ static int confirm(struct add *a, const struct allocations *all, struct err *e)
 static int take_over(struct add *a, const struct allocations *all, struct err *e)
 {
 	const struct store *s = &a->ipam.store;
-	struct row_ids stale = { 0 };
 	struct released_rows gone = { 0 };
 	int rc;
 
-	for (size_t i = 0; i < all->n; i++)
-		row_ids_add(&stale, all->rows[i].id);
-	rc = s->take_over(s->context, &a->reservation, &stale, a->call->deadline, &a->inserted,
-			  &gone, e);
+	rc = s->take_over(s->context, &a->reservation, all, a->call->deadline, &a->inserted, &gone,
+			  e);
 	for (size_t i = 0; i < gone.n; i++)
 		log_line(a->call->log, LOG_INFO,
 			 "successfully deleted the existing allocation for \"%s-%s\": %s, left by "
@@ -225,7 +222,8 @@ static int read_request(struct add *a, struct err *e)
 					       .addresses = &a->asked,
 					       .pod_namespace = pod_arg(call, "K8S_POD_NAMESPACE"),
 					       .pod_name = pod_arg(call, "K8S_POD_NAME"),
-					       .pod_uid = pod_arg(call, "K8S_POD_UID") };
+					       .pod_uid = pod_arg(call, "K8S_POD_UID"),
+					       .started = call->started };
 	return 0;
 }
 
@@ -257,7 +255,7 @@ int ipam_add(const struct cni_call *call, struct cni_reply *out, struct err *e)
 	char text[IP_TEXT];
 
 	a->call = call;
-	if (ipam_open(call, IPAM_NEEDS_NODE | IPAM_NEEDS_BOOT, &a->ipam, e) < 0)
+	if (ipam_open(call, &a->ipam, e) < 0)
 		return -1;
 	if (read_request(a, e) < 0 || reserve(a, e) != STORE_DONE) {
 		release(a, call->log);

@@ -85,7 +85,7 @@ int ipam_check(const struct cni_call *call, struct cni_reply *out, struct err *e
 	int rc;
 
 	(void)out;
-	if (ipam_open(call, IPAM_NEEDS_NODE | IPAM_NEEDS_BOOT, &i, e) < 0)
+	if (ipam_open(call, &i, e) < 0)
 		return -1;
 	rc = prev_result(call, &prev, e);
 	if (rc == 0)

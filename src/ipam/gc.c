@@ -138,7 +138,7 @@ int ipam_del(const struct cni_call *call, struct cni_reply *out, struct err *e)
 	int rc;
 
 	(void)out;
-	if (ipam_open(call, IPAM_NEEDS_NODE, &i, e) < 0)
+	if (ipam_open(call, &i, e) < 0)
 		return -1;
 	a = ipam_attachment(call, &i);
 	rc = i.store.del(i.store.context, &a, call->deadline, &gone, e);
@@ -173,7 +173,7 @@ int ipam_gc(const struct cni_call *call, struct cni_reply *out, struct err *e)
 	int rc;
 
 	(void)out;
-	if (ipam_open(call, IPAM_NEEDS_NODE | IPAM_NEEDS_BOOT, &i, e) < 0)
+	if (ipam_open(call, &i, e) < 0)
 		return -1;
 	g.grace = i.conf.gc_grace;
 	rc = valid_attachments_read(call->conf, &g.valid, e);

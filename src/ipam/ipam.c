@@ -150,7 +150,7 @@ static void set_deadline(const struct cni_call *call, double timeout)
 	prepare_watchdog(call, timeout);
 }
 
-int ipam_open(const struct cni_call *call, unsigned needs, struct ipam *out, struct err *e)
+int ipam_open(const struct cni_call *call, struct ipam *out, struct err *e)
 {
 	const struct ipam_setup *setup = call->setup;
 
@@ -161,10 +161,8 @@ int ipam_open(const struct cni_call *call, unsigned needs, struct ipam *out, str
 	if (out->conf.log_file)
 		log_open(call->log, out->conf.log_file);
 	cni_log_invoked(call);
-	if ((needs & IPAM_NEEDS_NODE) &&
-	    node_identity(call->sys, out->conf.node, &out->node, e) < 0)
-		return -1;
-	if ((needs & IPAM_NEEDS_BOOT) && node_boot(call->sys, &out->node, e) < 0)
+	if (node_read(call->sys, out->conf.node, strcmp(call->command, "DEL") != 0, &out->node, e) <
+	    0)
 		return -1;
 	return setup->open_store(out->conf.ipam, call->log, &out->store, e);
 }

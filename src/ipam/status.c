@@ -38,7 +38,7 @@ int ipam_status(const struct cni_call *call, struct cni_reply *out, struct err *
 	int rc;
 
 	(void)out;
-	if (ipam_open(call, IPAM_NEEDS_NODE | IPAM_NEEDS_BOOT, &i, e) < 0)
+	if (ipam_open(call, &i, e) < 0)
 		return -1;
 	rc = i.store.status(i.store.context, call->deadline, &s, e);
 	if (rc == STORE_DONE)

@@ -231,17 +231,20 @@ static const char TAKE_OVER[] =
 
 /* clang-format on */
 
-int database_take_over(void *db, const struct reservation *c, const struct row_ids *stale,
+int database_take_over(void *db, const struct reservation *c, const struct allocations *stale,
 		       const struct deadline *d, struct row_ids *inserted,
 		       struct released_rows *out, struct err *e)
 {
 	const char *v[INSERT_VALUES + 2];
 	const struct statement s = { TAKE_OVER, v, INSERT_VALUES + 2 };
+	struct row_ids ids = { 0 };
 	struct rows r;
 	int rc;
 
 	insert_values(c, v);
-	v[INSERT_VALUES] = id_array(stale);
+	for (size_t i = 0; i < stale->n; i++)
+		row_ids_add(&ids, stale->rows[i].id);
+	v[INSERT_VALUES] = id_array(&ids);
 	v[INSERT_VALUES + 1] = seconds(c->by.node->uptime(c->by.node));
 	rc = database_record(db, &s, d, c->addresses->n, inserted, &r, e);
 	if (rc == STORE_DONE)

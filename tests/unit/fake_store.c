@@ -98,6 +98,14 @@ static bool is_listed(const struct row_ids *ids, const char *id)
 	return false;
 }
 
+static bool was_found(const struct allocations *all, const char *id)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (strcmp(all->rows[i].id, id) == 0)
+			return true;
+	return false;
+}
+
 /* All of them or none: STORE_CONFLICT where one is taken, or the attachment holds something. */
 static int record(struct fake *f, const struct reservation *c, struct row_ids *inserted)
 {
@@ -206,7 +214,8 @@ static int fake_confirm(void *context, const struct reservation *c, const struct
 	return STORE_DONE;
 }
 
-static int fake_take_over(void *context, const struct reservation *c, const struct row_ids *stale,
+static int fake_take_over(void *context, const struct reservation *c,
+			  const struct allocations *stale,
 			  const struct deadline *d __attribute__((unused)),
 			  struct row_ids *inserted, struct released_rows *out, struct err *e)
 {
@@ -219,7 +228,7 @@ static int fake_take_over(void *context, const struct reservation *c, const stru
 	before = *f;
 	*out = released(f);
 	for (size_t i = f->n; i-- > 0;)
-		if (is_listed(stale, f->rows[i].id) && is_earlier(&f->rows[i], c->by.node))
+		if (was_found(stale, f->rows[i].id) && is_earlier(&f->rows[i], c->by.node))
 			release_row(f, i, out);
 	rc = record(f, c, inserted);
 	if (rc != STORE_DONE) {

@@ -48,6 +48,7 @@ TEST(del_needs_no_boot_id)
 	v.m.sys.sysroot = "/nonexistent";
 	verb_run_again(&v, ipam_del);
 	assert_int_equal(v.rc, 0);
+	v.m.call.command = "GC";
 	verb_run_again(&v, ipam_gc);
 	assert_int_equal(v.rc, -1);
 	assert_int_equal(v.e.code, CNI_IO_FAILURE);

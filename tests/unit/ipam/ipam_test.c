@@ -3,8 +3,6 @@
 
 #include "base/memory.h"
 
-#define BOTH (IPAM_NEEDS_NODE | IPAM_NEEDS_BOOT)
-
 /* Seconds from the start of the call to its deadline. */
 static double whole_time(const struct verb *v)
 {
@@ -17,7 +15,7 @@ static int open_and_close(const struct cni_call *call, struct cni_reply *out, st
 	struct ipam i;
 	struct attachment a;
 
-	if (ipam_open(call, BOTH, &i, e) < 0)
+	if (ipam_open(call, &i, e) < 0)
 		return -1;
 	a = ipam_attachment(call, &i);
 	out->json = mem_printf("%s %s %s %s %s %s", a.network, a.node->name, a.node->host_id, a.pod,

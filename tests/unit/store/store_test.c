@@ -57,7 +57,12 @@ static double uptime(const struct node *n)
 	return 1;
 }
 
-static const struct node node = { "node-1", "", "boot", uptime };
+static const struct node node = { .name = "node-1",
+				  .host_id = "",
+				  .machine_id = "id",
+				  .machine = "m",
+				  .boot_id = "boot",
+				  .uptime = uptime };
 
 static const char *const wanted[] = { "10.0.0.5/24", "fd00::5/64" };
 
@@ -93,7 +98,8 @@ static int insert(struct opened *o, struct row_ids *inserted)
 
 static int take_over(struct opened *o, struct row_ids *inserted, struct released_rows *gone)
 {
-	const struct row_ids stale = { (const char *[]){ "7", "8" }, 2 };
+	struct allocation rows[] = { { .id = "7" }, { .id = "8" } };
+	const struct allocations stale = { rows, 2 };
 	struct addresses asked = { 0 };
 	struct reservation c = reservation_of(&asked);
 
