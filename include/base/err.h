@@ -10,7 +10,7 @@
 /* The codes of the CNI specification (section "Error") and, from 100 on, our own. */
 enum cni_code {
 	CNI_INCOMPATIBLE_VERSION = 1,   /* protocol version, or a verb that it does not have */
-	CNI_UNSUPPORTED_FIELD = 2,      /* names key and value */
+	CNI_UNSUPPORTED_FIELD = 2,      /* an unknown key of the configuration */
 	CNI_INVALID_ENVIRONMENT = 4,    /* missing or invalid environment variable */
 	CNI_IO_FAILURE = 5,             /* input/output, or a delegate without an error object */
 	CNI_DECODING_FAILURE = 6,       /* stdin is not JSON, or not an object */

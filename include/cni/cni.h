@@ -40,7 +40,7 @@ struct cni_args {
 		const char *key, *value;
 	} * list;
 	size_t n;
-	struct err invalid; /* code 0: every pair is one */
+	struct err invalid; /* code 0: every pair has a `=` */
 };
 
 /* One invocation, checked: environment and stdin say what they must (CNI specification, section 2

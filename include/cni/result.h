@@ -37,9 +37,6 @@ char *result_print(const struct result *r, enum cni_version v);
  * CNI_INVALID_NETWORK_CONFIG. */
 int result_check_capacity(const struct addresses *ips, enum cni_version v, struct err *e);
 
-/* Appends an address. */
-void result_add_ip(struct result *r, const struct address *ip);
-
 /*
  * The call's prevResult, in the version that it names (else the configuration's): what the plugins
  * before this one in the list have answered. 1: there is one; 0: there is none; -1:

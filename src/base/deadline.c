@@ -225,9 +225,9 @@ static void on_alarm(int signal)
 }
 
 /*
- * Who waits in the kernel for a file system that does not answer runs no handler of a signal, but
- * is ended by SIGKILL, which a timer of the kernel can send. The C library's functions for such
- * timers would bring those for threads along. `seconds` 0 disarms it.
+ * A process that waits in the kernel for a file system does not run its signal handlers, but
+ * SIGKILL ends it, and a timer of the kernel can send that. (The timer functions of the C library
+ * would link its threads too.) `seconds` 0 disarms it.
  */
 static void arm_kill(double seconds)
 {

@@ -41,11 +41,6 @@ const char *cni_versions(const char *separator)
 
 /* ---- the result ---- */
 
-void result_add_ip(struct result *r, const struct address *ip)
-{
-	addresses_add(&r->ips, ip);
-}
-
 int result_check_capacity(const struct addresses *ips, enum cni_version v, struct err *e)
 {
 	if (v >= CNI_0_3_0 ||

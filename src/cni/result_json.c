@@ -168,7 +168,7 @@ static int parse_ips(const struct parse *p, const cJSON *object)
 		    parse_host(p, item, "gateway", &a.gateway) < 0 ||
 		    parse_index(p, item, &a.interface) < 0)
 			return err_wrap(p->e, "ips");
-		result_add_ip(p->r, &a);
+		addresses_add(&p->r->ips, &a);
 	}
 	return 0;
 }
@@ -187,7 +187,7 @@ static int parse_family(const struct parse *p, const cJSON *object, const char *
 	if (a.ip.family != family)
 		return err_set(p->e, p->code, "%s: \"%.100s\" is not of that family", key,
 			       json_string(item, "ip"));
-	result_add_ip(p->r, &a);
+	addresses_add(&p->r->ips, &a);
 	return 0;
 }
 

@@ -125,29 +125,17 @@ int ipam_conf_read(const struct cni_call *call, struct ipam_conf *c, struct err 
 
 /* ---- opening ---- */
 
-/* The error that is printed if the process hangs where no poll reaches. */
-static void prepare_watchdog(const struct cni_call *call, double timeout)
-{
-	bool status = strcmp(call->command, "STATUS") == 0;
-	double gone = (double)(monotonic_now() - call->started) / 1e9;
-	struct err e;
-
-	err_set(&e, status ? CNI_PLUGIN_NOT_AVAILABLE : CNI_TRY_AGAIN_LATER,
-		"%s, and the database's library does not come back", wait_reason(WAIT_TIMEOUT));
-	arm_watchdog(timeout - gone + WATCHDOG_SECONDS, call->sys->out,
-		     error_json(&e, cni_version_text(call->version)));
-}
-
 /* Part of the timeout is kept for cancelling and releasing, so that the answer comes within it. */
 static void set_deadline(const struct cni_call *call, double timeout)
 {
+	double gone = (double)(monotonic_now() - call->started) / 1e9;
 	double kept;
 
 	if (timeout <= 0)
 		timeout = call->default_timeout;
 	kept = timeout > 4 ? RESERVE_SECONDS : timeout / 8;
 	call->deadline->end = call->started + (int64_t)((timeout - kept) * 1e9);
-	prepare_watchdog(call, timeout);
+	watch_call(call, timeout - gone + WATCHDOG_SECONDS);
 }
 
 int ipam_open(const struct cni_call *call, struct ipam *out, struct err *e)

@@ -174,19 +174,6 @@ static int unite(const struct addresses *all, struct addresses *out, struct err 
 	return 0;
 }
 
-static int check_capacity(const struct addresses *all, enum cni_version v, struct err *e)
-{
-	size_t four = 0;
-
-	for (size_t i = 0; i < all->n; i++)
-		four += all->list[i].ip.family == 4;
-	if (v <= CNI_0_2_0 && (four > 1 || all->n - four > 1))
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "CNI version %s does not support more than 1 address per family",
-			       cni_version_text(v));
-	return 0;
-}
-
 int request_read(const struct cni_call *call, const struct ipam_conf *conf, struct addresses *out,
 		 struct err *e)
 {
@@ -214,5 +201,5 @@ int request_read(const struct cni_call *call, const struct ipam_conf *conf, stru
 			return -1;
 	if (gateway && each_part(gateway, "CNI_ARGS GATEWAY", add_gateway, &all, e) < 0)
 		return -1;
-	return unite(&all, out, e) < 0 ? -1 : check_capacity(out, call->version, e);
+	return unite(&all, out, e) < 0 ? -1 : result_check_capacity(out, call->version, e);
 }

@@ -198,7 +198,7 @@ static void merge_results(struct result *prev, const struct result *ours,
 		struct address ip = ours->ips.list[i];
 
 		ip.interface = interface;
-		result_add_ip(prev, &ip);
+		addresses_add(&prev->ips, &ip);
 	}
 	add_routes(prev, ours->routes);
 	add_dns(prev, dns ? dns : ours->dns);

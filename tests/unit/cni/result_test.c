@@ -57,7 +57,7 @@ static void add(struct result *r, const char *text)
 	struct address ip = { .interface = -1 };
 
 	assert_true(ip_parse(text, &ip.ip));
-	result_add_ip(r, &ip);
+	addresses_add(&r->ips, &ip);
 }
 
 TEST(addresses_are_added_at_the_end)
