@@ -13,6 +13,10 @@ void *mem_new(size_t size);
 /* The same bytes with room for `new_size`; what is new is zero. `old` may be NULL. */
 void *mem_grow(void *old, size_t old_size, size_t new_size);
 
+/* The list of `n` items, `size` bytes each, with room for one more: it grows whenever `n` is a
+ * power of two. NULL and 0 begin a list. */
+void *mem_grow_list(void *list, size_t n, size_t size);
+
 /* Copies of strings; of mem_strndup at most `len` bytes. */
 char *mem_strdup(const char *text);
 char *mem_strndup(const char *text, size_t len);

@@ -125,10 +125,7 @@ struct ip ip_next(const struct ip *ip)
 
 void addresses_add(struct addresses *all, const struct address *address)
 {
-	const size_t size = sizeof(*all->list);
-
-	if ((all->n & (all->n - 1)) == 0) /* the room is a power of two */
-		all->list = mem_grow(all->list, all->n * size, (all->n ? 2 * all->n : 1) * size);
+	all->list = mem_grow_list(all->list, all->n, sizeof(*all->list));
 	all->list[all->n++] = *address;
 }
 

@@ -100,6 +100,13 @@ void *mem_grow(void *old, size_t old_size, size_t new_size)
 	return grown;
 }
 
+void *mem_grow_list(void *list, size_t n, size_t size)
+{
+	if ((n & (n - 1)) != 0)
+		return list;
+	return mem_grow(list, n * size, (n ? 2 * n : 1) * size);
+}
+
 char *mem_strndup(const char *text, size_t len)
 {
 	size_t n = strnlen(text, len);

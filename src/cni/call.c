@@ -142,7 +142,6 @@ void args_split(const char *text, struct cni_args *out)
 		return;
 	}
 	while ((pair = strsep(&rest, ";"))) {
-		const size_t size = sizeof(*out->list);
 		char *equals = strchr(pair, '=');
 
 		if (!*pair)
@@ -155,7 +154,7 @@ void args_split(const char *text, struct cni_args *out)
 			return;
 		}
 		*equals = '\0';
-		out->list = mem_grow(out->list, out->n * size, (out->n + 1) * size);
+		out->list = mem_grow_list(out->list, out->n, sizeof(*out->list));
 		out->list[out->n].key = pair;
 		out->list[out->n++].value = equals + 1;
 	}

@@ -69,20 +69,12 @@ static bool may_be_picked(const struct pool *p, ip_number at)
 	return i < p->n && p->spans[i].first <= at;
 }
 
-/* The list, with room for one more at least. It grows at powers of two. */
-static void *grown(void *list, size_t n, size_t item)
-{
-	if ((n & (n - 1)) != 0)
-		return list;
-	return mem_grow(list, n * item, (n ? n * 2 : 1) * item);
-}
-
 /* Puts `n` spans in the place of the `gone` ones from `at` on: one more than there were at most. */
 static void replace_spans(struct pool *p, size_t at, size_t gone, const struct span *new, size_t n)
 {
 	size_t behind = p->n - at - gone;
 
-	p->spans = grown(p->spans, p->n, sizeof(*p->spans));
+	p->spans = mem_grow_list(p->spans, p->n, sizeof(*p->spans));
 	memmove(p->spans + at + n, p->spans + at + gone, behind * sizeof(*p->spans));
 	memcpy(p->spans + at, new, n * sizeof(*p->spans));
 	p->n = at + n + behind;
@@ -204,7 +196,7 @@ struct ip pool_place(const struct pool *p, const struct sequence *s, size_t k)
 static void add_search(const struct pool *p, ip_number first, ip_number last, int position,
 		       struct searches *out)
 {
-	out->list = grown(out->list, out->n, sizeof(*out->list));
+	out->list = mem_grow_list(out->list, out->n, sizeof(*out->list));
 	out->list[out->n++] = (struct search){ .first = address_of(p, first),
 					       .last = address_of(p, last),
 					       .position = position };

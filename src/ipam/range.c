@@ -121,7 +121,7 @@ static int add_range(struct ranges *all, const struct range *r, struct err *e)
 			return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s and %s overlap",
 				       ip_text(&o->subnet, true, a), ip_text(&r->subnet, true, b));
 	}
-	all->list = mem_grow(all->list, all->n * sizeof(*r), (all->n + 1) * sizeof(*r));
+	all->list = mem_grow_list(all->list, all->n, sizeof(*r));
 	all->list[all->n++] = *r;
 	return 0;
 }

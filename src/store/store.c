@@ -154,8 +154,7 @@ bool cell_is_true(const struct rows *r, size_t row, const char *column)
 
 void row_ids_add(struct row_ids *ids, const char *id)
 {
-	ids->list =
-		mem_grow(ids->list, ids->n * sizeof(*ids->list), (ids->n + 1) * sizeof(*ids->list));
+	ids->list = mem_grow_list(ids->list, ids->n, sizeof(*ids->list));
 	ids->list[ids->n++] = id;
 }
 
