@@ -1,3 +1,4 @@
+/* The allocations in memory of fake_store.h. */
 #include "fake_store.h"
 
 #include <stdio.h>

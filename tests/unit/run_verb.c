@@ -1,3 +1,4 @@
+/* How run_verb.h runs a verb. */
 #include "run_verb.h"
 
 #include <stdio.h>
