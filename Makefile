@@ -3,6 +3,7 @@
 #   make                  self-contained executables in plugins/bin, from the static libraries in .deps
 #   make LINK=shared      the same on the system's shared libraries, found with pkg-config
 #   make SANITIZE=address,undefined   into build/sanitize/bin, for the tests
+#   make arm64            for that kind of machine, in plugins/arm64, from the static libraries in .deps/arm64
 #
 # Everything built lies under build/ (one folder a kind of build) and plugins/bin/.
 
@@ -57,15 +58,16 @@ else
 override CFLAGS += -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 endif
 
-# Relocations in a few bits each: less to read at every start. Needs glibc 2.36.
-RELR := $(if $(shell printf '\043include <features.h>\n\043if __GLIBC_PREREQ(2, 36)\nyes\n\043endif\n' | \
-	$(CC) -E -P - 2>/dev/null),-Wl$(comma)-z$(comma)pack-relative-relocs)
+# Relocations in a few bits each: less to read at every start. Needs glibc 2.36 and a linker that knows the machine's.
+RELR_FLAG = -Wl,-z,pack-relative-relocs
+RELR := $(shell printf '\043include <features.h>\n\043if __GLIBC_PREREQ(2, 36)\nint main(void) { return 0; }\n\043endif\n' | \
+	$(CC) -Wl,--fatal-warnings $(RELR_FLAG) -x c - -o /dev/null 2>/dev/null && echo '$(RELR_FLAG)')
 
 ifeq ($(LINK),static)
 STAMP = $(DEPS)/stamp
 override CPPFLAGS += -isystem $(DEPS)/include -isystem $(DEPS)/include/cjson
 CJSON_LIBS = $(DEPS)/lib/libcjson.a
-PQ_LIBS = $(DEPS)/lib/libpq.a $(shell $(PKG_CONFIG) --static --libs libssl libcrypto)
+PQ_LIBS = $(DEPS)/lib/libpq.a -L$(DEPS)/lib $(shell $(PKG_CONFIG) --static --libs libssl libcrypto)
 LINK_PLUGIN = -static-pie $(RELR)
 # src/libpq/scram.c has two functions in place of libpq's: what libpq does slowly, or with OpenSSL started for nothing.
 PQ_WRAP = -Wl,--wrap=scram_SaltedPassword -Wl,--wrap=pg_strong_random
@@ -99,6 +101,15 @@ endif
 $(BINDIR)/%: $(O)/% FORCE
 	@mkdir -p $(@D)
 	@cmp -s $< $@ || { echo "install $< as $@"; install -m 0755 $< $@.new && mv -f $@.new $@; }
+
+# Another make, with a compiler for that machine. $(EMULATOR) runs its unit tests here.
+ARM64 = CC=aarch64-linux-gnu-gcc LINK=static DEPS=.deps/arm64 O=build/arm64 BINDIR=plugins/arm64
+arm64:
+	$(MAKE) $(ARM64) all
+
+check-arm64:
+	LD_LIBRARY_PATH=.deps/arm64/lib QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
+		$(MAKE) $(ARM64) EMULATOR='env EMULATED=yes qemu-aarch64-static' check
 
 # The static C library warns that name services may load shared libraries. Where there are none it works from
 # /etc/hosts and DNS; that warning is left out, and what ld says around it.
@@ -152,7 +163,7 @@ unit-tests: $(UNIT_TESTS)
 
 check: all unit-tests
 	@failed=0; for t in $(UNIT_TESTS); do \
-		echo "# $$t"; CMOCKA_MESSAGE_OUTPUT=tap $$t || failed=1; \
+		echo "# $$t"; CMOCKA_MESSAGE_OUTPUT=tap $(EMULATOR) $(CURDIR)/$$t || failed=1; \
 	done; exit $$failed
 
 # make test T=claim_test runs one test program: a unit test (builds it, needs no root and no setup), or one of
@@ -242,7 +253,7 @@ install: all
 clean:
 	rm -rf build plugins/bin
 
-.PHONY: FORCE all libpq library-cflags library-trial unit-tests check test check-db bench fuzz run-fuzzers install \
+.PHONY: FORCE all arm64 libpq library-cflags library-trial unit-tests check check-arm64 test check-db bench fuzz run-fuzzers install \
 	clean format lint lint-layers lint-format lint-headers lint-tidy lint-cppcheck lint-shell
 .SECONDARY:
 .DELETE_ON_ERROR:

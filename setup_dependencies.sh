@@ -3,6 +3,7 @@
 #
 #   ./setup_dependencies.sh          what "make" and demo-scenarios need
 #   ./setup_dependencies.sh tests    and what the test run needs
+#   ./setup_dependencies.sh arm64    and what "make arm64" needs: a cross compiler, an emulator, the libraries
 #
 # Works as root, or as a user with sudo (which is called for packages only). Run again, it does what is
 # missing; with nothing missing it ends at once. Without static libraries "make" builds on shared ones, and
@@ -21,6 +22,8 @@ readonly LOG=.deps/setup.log
 BUILD_PACKAGES=(ca-certificates gcc libc6-dev make pkg-config dpkg-dev libssl-dev libpq-dev
 	bison flex zlib1g-dev libzstd-dev libcjson-dev iproute2 iputils-ping jq python3 util-linux)
 TEST_PACKAGES=(libcmocka-dev clang clang-format clang-tidy cppcheck shellcheck pgbouncer)
+ARM64_PACKAGES=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
+ARM64_LIBRARIES=(libssl-dev zlib1g-dev libzstd-dev libcmocka-dev libcmocka0)    # unpacked, not installed
 
 work=                       # everything unfinished lies here
 held=()                     # files that only exist while packages are installed
@@ -136,6 +139,7 @@ all_packages() {
 	fi
 	compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || list+=(postgresql)
 	[ "$1" != tests ] || list+=("${TEST_PACKAGES[@]}")
+	[ "$1" != arm64 ] || list+=("${ARM64_PACKAGES[@]}")
 	install_packages "${list[@]}"
 	# The sanitizers' part of clang has its version in its name.
 	[ "$1" != tests ] || install_packages "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
@@ -187,7 +191,15 @@ backports_sources() {
 	}'
 }
 
-# Makes such a folder; $1 is source or backports. Sets the array apt to the options that use it.
+arm64_list() {
+	cat
+}
+
+arm64_sources() {
+	cat
+}
+
+# Makes such a folder; $1 is source, backports or arm64. Sets the array apt to the options that use it.
 private_apt() {
 	local list parts file kind count=0 dir=$work/apt-$1
 	eval "$(apt-config shell list Dir::Etc::sourcelist/f parts Dir::Etc::sourceparts/d)"
@@ -201,11 +213,14 @@ private_apt() {
 	apt=(-o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$dir/parts"
 		-o Dir::State::lists="$dir/lists" -o Dir::Cache="$dir/cache" -o APT::Sandbox::User=root
 		-o Acquire::Languages=none)
+	[ "$1" != arm64 ] || apt+=(-o APT::Architecture=arm64 -o APT::Architectures=arm64)
 	# One entry of several out of reach is no reason to stop: what counts is what was found.
 	apt-get -q -o Acquire::Retries=3 "${apt[@]}" update >>"$LOG" 2>&1 || true
 }
 
 # --- static libraries --------------------------------------------------------------------------
+#
+# In .deps for this machine, in .deps/arm64 for the other kind. HOST is empty or what cross tools' names begin with.
 
 # Versions of the source of package $1: what is installed, then what apt lists, newest first. The newest
 # security version may be listed and not served.
@@ -242,7 +257,8 @@ get_source() {
 build_libpq() {
 	local src=$1 name
 	mkdir "$work/pg" && cd "$work/pg"
-	"$src/configure" CFLAGS="$CFLAGS" --prefix=/usr --sysconfdir="$(pg_config --sysconfdir)" \
+	"$src/configure" ${HOST:+--host="$HOST"} CC="$CC" CFLAGS="$CFLAGS" ${HOST:+"CPPFLAGS=-I$work/new/include"} \
+		${HOST:+"LDFLAGS=-L$work/new/lib" "LIBS=$(pkg-config --static --libs libcrypto)"} --prefix=/usr --sysconfdir="$(pg_config --sysconfdir)" \
 		--with-ssl=openssl --without-readline --without-zlib --without-icu \
 		--without-gssapi --without-ldap
 	make -j"$(nproc)" -C src/backend generated-headers
@@ -252,52 +268,71 @@ build_libpq() {
 	rm src/common/{cryptohash,hmac}_openssl_shlib.o
 	for name in cryptohash hmac md5 sha1 sha2; do
 		# shellcheck disable=SC2086 # flags are words
-		cc $CFLAGS -DFRONTEND -Isrc/include -I"$src/src/include" -c "$src/src/common/$name.c" \
+		$CC $CFLAGS -DFRONTEND -Isrc/include -I"$src/src/include" -c "$src/src/common/$name.c" \
 			-o "src/common/${name}_shlib.o"
 	done
-	ar rcs "$work/new/lib/libpq.a" src/interfaces/libpq/*.o src/common/*_shlib.o src/port/*_shlib.o
+	"${HOST:+$HOST-}ar" rcs "$work/new/lib/libpq.a" src/interfaces/libpq/*.o src/common/*_shlib.o src/port/*_shlib.o
 	cp "$src"/src/interfaces/libpq/libpq-fe.h "$src"/src/include/postgres_ext.h \
 		src/include/pg_config*.h "$work/new/include"
 }
 
 build_cjson() {
 	# shellcheck disable=SC2086 # flags are words
-	cc $CFLAGS -c "$1/cJSON.c" -o "$work/cJSON.o"
-	ar rcs "$work/new/lib/libcjson.a" "$work/cJSON.o"
+	$CC $CFLAGS -c "$1/cJSON.c" -o "$work/cJSON.o"
+	"${HOST:+$HOST-}ar" rcs "$work/new/lib/libcjson.a" "$work/cJSON.o"
 	mkdir -p "$work/new/include/cjson"
 	cp "$1/cJSON.h" "$work/new/include/cjson"
 }
 
+# OpenSSL and cmocka as Debian builds them for arm64. Installed, they would clash with this machine's own.
+arm64_libraries() {
+	local apt file
+	private_apt arm64
+	mkdir -p "$work"/arm64/{debs,root}
+	(cd "$work/arm64/debs" && apt-get -q "${apt[@]}" download "${ARM64_LIBRARIES[@]}") >>"$LOG" 2>&1 || return 1
+	for file in "$work"/arm64/debs/*.deb; do
+		dpkg-deb -x "$file" "$work/arm64/root" || return 1
+	done
+	cp -r "$work/arm64/root/usr/lib/$HOST"/*.{a,so*} "$work/new/lib" &&
+		cp -r "$work"/arm64/root/usr/include/{"$HOST"/openssl,openssl,cmocka.h} "$work/new/include"
+}
+
+# build_libraries FOLDER STAMP. The stamp comes last, so that an interrupted setup starts over.
 build_libraries() {
 	local apt CFLAGS
-	CFLAGS=$(make -s library-cflags) || return 1
+	CFLAGS=$(make -s CC="$CC" library-cflags) || return 1
+	rm -rf "$work"/{new,pg,trial,libpq-dev,libcjson-dev}
+	mkdir -p "$work"/new/{lib,include}
+	[ -z "$HOST" ] || arm64_libraries || return 1
 	private_apt source
 	get_source libpq-dev && get_source libcjson-dev || return 1
-	mkdir -p "$work"/new/{lib,include}
 	say "compiling libpq and cJSON"
 	export -f build_libpq build_cjson
-	export work CFLAGS
+	export work CFLAGS CC HOST
 	# In a shell of their own, so that the first command that fails ends them.
 	logged bash -euc 'build_cjson "$@"' - "$work"/libcjson-dev/*/ || return 1
 	logged bash -euc 'build_libpq "$@"' - "$work"/libpq-dev/*/ || return 1
 	say "linking a program with them"
-	printf '%s\n' "$1" >"$work/new/stamp"
-	logged make DEPS="$work/new" O="$work/trial" library-trial || return 1
-	rm -rf .deps/stamp .deps/lib .deps/include
-	mv "$work/new/lib" "$work/new/include" .deps
-	mv "$work/new/stamp" .deps
+	printf '%s\n' "$2" >"$work/new/stamp"
+	logged make CC="$CC" LINK=static DEPS="$work/new" O="$work/trial" library-trial || return 1
+	mkdir -p "$1"
+	rm -rf "${1:?}"/{stamp,lib,include}
+	mv "$work/new/lib" "$work/new/include" "$1"
+	mv "$work/new/stamp" "$1"
 }
 
-# The stamp comes last, so that an interrupted setup starts over. It holds what the libraries were built
-# for: an update of the distribution's makes them anew.
+# static_libraries FOLDER, with CC and HOST. The stamp holds what the libraries were built for: an update of the
+# distribution's makes them anew.
 static_libraries() {
 	local wanted
 	wanted="recipe $RECIPE, $(dpkg-query -W -f '${Package} ${Version}, ' libpq-dev libcjson-dev libssl-dev)"
-	[ "$wanted" != "$(cat .deps/stamp 2>/dev/null)" ] || return 0
-	say "static libraries in .deps (once, about a minute)"
-	if build_libraries "$wanted"; then
-		say "they are ready"
-	elif [ -e .deps/stamp ]; then
+	[ "$wanted" != "$(cat "$1/stamp" 2>/dev/null)" ] || return 0
+	say "static libraries in $1 (once, about a minute)"
+	build_libraries "$1" "$wanted" && say "they are ready"
+}
+
+own_libraries() {
+	CC=cc HOST='' static_libraries .deps || if [ -e .deps/stamp ]; then
 		loud "The static libraries could not be made anew ($LOG says why): the old ones stay."
 	else
 		loud "NO STATIC LIBRARIES ($LOG says why): make builds on the system's SHARED libraries." \
@@ -362,14 +397,16 @@ cnitool() {
 main() {
 	export DEBIAN_FRONTEND=noninteractive
 	case "$#${1:-}" in
-	0 | 1tests) ;;
-	*) loud "usage: $0 [tests]"; exit 2 ;;
+	0 | 1tests | 1arm64) ;;
+	*) loud "usage: $0 [tests|arm64]"; exit 2 ;;
 	esac
 	begin
 	all_packages "${1:-}"
 	machine_id
-	static_libraries
+	own_libraries
 	cnitool
+	[ "${1:-}" != arm64 ] || CC=aarch64-linux-gnu-gcc HOST=aarch64-linux-gnu static_libraries .deps/arm64 ||
+		{ loud "NO LIBRARIES FOR ARM64 ($LOG says why)"; exit 1; }
 	say "done"
 }
 

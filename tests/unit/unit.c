@@ -23,6 +23,11 @@ void unit_group(CMFixtureFunction setup, CMFixtureFunction teardown)
 	group_teardown = teardown;
 }
 
+bool emulated(void)
+{
+	return getenv("EMULATED") != NULL;
+}
+
 int main(int argc, char **argv)
 {
 	(void)argc;

@@ -9,6 +9,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -45,6 +46,9 @@ void unit_group(CMFixtureFunction setup, CMFixtureFunction teardown);
 	{                                                                                          \
 		unit_group(setup, teardown);                                                       \
 	}
+
+/* Whether another kind of machine emulates this one (make check-arm64): nothing is quick there. */
+bool emulated(void);
 
 /* Exactly this error. */
 void assert_err(const struct err *e, int code, const char *msg, const char *details);

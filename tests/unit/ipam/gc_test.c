@@ -242,7 +242,7 @@ TEST(many_entries)
 	is = said(strbuf_str(&conf));
 	assert_memory_equal(is, J(first), strlen(first));
 	assert_int_equal(strlen(is), conf.len - strlen("{" VALID "}"));
-	assert_true(deadline_left(&l) > 0);
+	assert_true(emulated() || deadline_left(&l) > 0);
 }
 
 TEST(many_keys_in_an_entry)
@@ -257,5 +257,5 @@ TEST(many_keys_in_an_entry)
 	strbuf_addf(&conf, "}]}");
 	is = said(strbuf_str(&conf));
 	assert_string_equal(is, J("[" GOOD "]"));
-	assert_true(deadline_left(&l) > 0);
+	assert_true(emulated() || deadline_left(&l) > 0);
 }
