@@ -166,9 +166,10 @@ check: all unit-tests
 		echo "# $$t"; CMOCKA_MESSAGE_OUTPUT=tap $(EMULATOR) $(CURDIR)/$$t || failed=1; \
 	done; exit $$failed
 
-# make test T=claim_test runs one test program: a unit test (builds it, needs no root and no setup), or one of
-# tests/db, tests/e2e and tests/libcni on the executables in $(BINDIR). WORD=... picks tests by their names (Python).
-TEST_PROGRAM = $(firstword $(filter %/$(T),$(UNIT_TESTS)) $(wildcard tests/*/$(T).py))
+# make test T=add_test runs one test program: a unit test (builds it, needs no root and no setup), or one of
+# tests/db, tests/e2e and tests/libcni on the executables in $(BINDIR). T=e2e/add_test where a unit test has the
+# same name. WORD=... picks tests by their names (Python).
+TEST_PROGRAM = $(firstword $(filter %/$(T),$(UNIT_TESTS)) $(wildcard tests/$(T).py tests/*/$(T).py))
 test:
 	@[ -n '$(TEST_PROGRAM)' ] || { echo 'usage: make test T=NAME    there is no test program "$(T)"' >&2; exit 2; }
 	@$(MAKE) --no-print-directory $(if $(filter %.py,$(TEST_PROGRAM)),all,$(TEST_PROGRAM))
