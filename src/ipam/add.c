@@ -32,13 +32,14 @@ enum situation {
 	HOLDS_SAME,    /* the attachment holds what it asks for */
 	HOLDS_OTHER,   /* it holds something else, recorded in this boot */
 	HELD_BY_OTHER, /* another attachment holds one of the addresses */
-	TAKE_OVER      /* whatever is in the way was left by an earlier boot of this node */
+	TAKE_OVER /* what is in the way was left by an earlier boot of this node, or by an older
+		     sandbox of this pod */
 };
 
 /* Is the row in the way for good? */
 static bool is_current(const struct allocation *row)
 {
-	return !(row->same_node && row->previous_boot);
+	return !(row->same_node && row->previous_boot) && !row->same_pod;
 }
 
 /* *foreign is the row that HELD_BY_OTHER is about. */
@@ -82,26 +83,48 @@ static int holds_other(const struct allocations *all, const struct reservation *
 	return err_details(e, "it asked for %s: DEL releases what it holds", strbuf_str(&asked));
 }
 
-/* Says everything that is known of the holder. */
-static int held_by_other(const struct allocation *row, const struct reservation *r, struct err *e)
+/* What to do about the holder, where somebody may have to do something. */
+static int advise(const struct allocation *row, const struct node *node, struct err *e)
 {
-	char text[IP_TEXT];
-
-	err_set(e, CNI_ADDRESS_IN_USE, "address %s is held by \"%s\" (%s) on node \"%s\" since %s",
-		ip_text(&row->ip, false, text), row->pod, row->interface, row->node, row->since);
+	if (row->same_node && row->other_machine)
+		return err_details(
+			e,
+			"another machine recorded it under the same name: two hosts share "
+			"the name \"%s\"; give each a \"node\" of its own (if the hardware "
+			"was replaced: sql/admin/forget-node.sh --machine)",
+			node->name);
 	if (row->same_node && !row->this_boot)
 		return err_details(e,
 				   "recorded under another boot id, but after this host was "
 				   "started: two hosts share the name \"%s\"; give each a \"node\" "
 				   "of its own",
-				   r->by.node->name);
+				   node->name);
+	if (row->same_node)
+		return -1;
 	if (!row->node[0])
 		return err_details(e, "recorded before hosts were: a DEL of that container and "
 				      "interface releases it");
-	if (row->pod_name)
-		return err_details(e, "pod %s%s%s", row->pod_namespace ? row->pod_namespace : "",
-				   row->pod_namespace ? "/" : "", row->pod_name);
-	return -1;
+	if (strcmp(row->node, node->name) == 0)
+		return err_details(
+			e,
+			"that host has the name of this one and another machine id: if "
+			"this host was installed anew, sql/admin/forget-node.sh --host-id "
+			"\"%s\" \"%s\" releases what it held before",
+			row->host_id, row->node);
+	return err_details(
+		e,
+		"if that node is gone for good, sql/admin/forget-node.sh \"%s\" releases "
+		"what it holds",
+		row->node);
+}
+
+static int held_by_other(const struct allocation *row, const struct reservation *r, struct err *e)
+{
+	char text[IP_TEXT];
+
+	err_set(e, CNI_ADDRESS_IN_USE, "address %s is held by %s", ip_text(&row->ip, false, text),
+		holder_text(row));
+	return advise(row, r->by.node, e);
 }
 
 /* ---- the steps ---- */
@@ -149,12 +172,18 @@ static int take_over(struct add *a, const struct allocations *all, struct err *e
 
 	rc = s->take_over(s->context, &a->reservation, all, a->call->deadline, &a->inserted, &gone,
 			  e);
-	for (size_t i = 0; i < gone.n; i++)
+	for (size_t i = 0; i < gone.n; i++) {
+		const struct released *one = &gone.rows[i];
+		bool this_boot = strcmp(one->boot_id, a->reservation.by.node->boot_id) == 0;
+
 		log_line(a->call->log, LOG_INFO,
-			 "successfully deleted the existing allocation for \"%s-%s\": %s, left by "
-			 "boot %s of this node",
-			 gone.rows[i].pod, gone.rows[i].interface, gone.rows[i].ip,
-			 gone.rows[i].boot_id);
+			 "successfully deleted the existing allocation for \"%s-%s\": %s%s, left "
+			 "by %s",
+			 one->pod, one->interface, one->ip,
+			 in_brackets(pod_text(one->pod_namespace, one->pod_name)),
+			 this_boot ? "an older sandbox of the same pod"
+				   : mem_printf("boot %s of this node", one->boot_id));
+	}
 	if (rc == STORE_DONE)
 		a->recorded = a->asked;
 	return rc;
@@ -197,14 +226,6 @@ static int reserve(struct add *a, struct err *e)
 
 /* ---- the verb ---- */
 
-/* A value of CNI_ARGS; NULL where it is absent or empty. */
-static const char *pod_arg(const struct cni_call *call, const char *key)
-{
-	const char *value = cni_arg(call, key);
-
-	return value && value[0] ? value : NULL;
-}
-
 static int read_request(struct add *a, struct err *e)
 {
 	const struct cni_call *call = a->call;
@@ -214,15 +235,16 @@ static int read_request(struct add *a, struct err *e)
 	if (a->asked.n == 0) {
 		err_set(e, CNI_INVALID_NETWORK_CONFIG, "no address was asked for");
 		return err_details(
-			e, "ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability "
-			   "\"ips\"), the pod annotation ipam-status-cni/ips, args.cni.ips, or "
-			   "ipam.addresses");
+			e,
+			"ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability "
+			"\"ips\"), the pod annotation ipam-status-cni/ips (capability "
+			"\"io.kubernetes.cri.pod-annotations\"), args.cni.ips, or ipam.addresses");
 	}
 	a->reservation = (struct reservation){ .by = ipam_attachment(call, &a->ipam),
 					       .addresses = &a->asked,
-					       .pod_namespace = pod_arg(call, "K8S_POD_NAMESPACE"),
-					       .pod_name = pod_arg(call, "K8S_POD_NAME"),
-					       .pod_uid = pod_arg(call, "K8S_POD_UID"),
+					       .pod_namespace = call_arg(call, "K8S_POD_NAMESPACE"),
+					       .pod_name = call_arg(call, "K8S_POD_NAME"),
+					       .pod_uid = call_arg(call, "K8S_POD_UID"),
 					       .started = call->started };
 	return 0;
 }
@@ -240,9 +262,9 @@ static void release(void *context, struct log *log)
 		return;
 	if (s->release(s->context, by, &a->inserted, &deadline, &e) == STORE_DONE)
 		log_line(log, LOG_INFO,
-			 "successfully deleted the existing allocation for \"%s-%s\": ADD could "
+			 "successfully deleted the existing allocation for \"%s-%s\"%s: ADD could "
 			 "not be answered",
-			 by->pod, by->interface);
+			 by->pod, by->interface, in_brackets(pod_of_call(a->call)));
 	else
 		log_line(log, LOG_WARNING, "what this ADD has recorded stays until DEL or GC: %s",
 			 e.msg);
@@ -263,9 +285,9 @@ int ipam_add(const struct cni_call *call, struct cni_reply *out, struct err *e)
 		return -1;
 	}
 	for (size_t i = 0; a->inserted.n && i < a->recorded.n; i++)
-		log_line(call->log, LOG_INFO, "recorded %s for \"%s-%s\"",
+		log_line(call->log, LOG_INFO, "recorded %s for \"%s-%s\"%s",
 			 ip_text(&a->recorded.list[i].ip, true, text), call->container,
-			 call->ifname);
+			 call->ifname, in_brackets(pod_of_call(call)));
 	result = a->ipam.conf.answer;
 	result.ips = a->recorded;
 	*out = (struct cni_reply){ .json = result_print(&result, call->version),

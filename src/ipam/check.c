@@ -16,10 +16,8 @@ static int compare_row(const struct allocation *row, const struct result *prev,
 			       "\"%s\" (%s) holds %s, which is not in prevResult", by->pod,
 			       by->interface, text);
 	if (!row->own && expected)
-		return err_set(e, CNI_CHECK_FAILED,
-			       "address %s of prevResult is held by \"%s\" (%s) on node \"%s\" "
-			       "since %s",
-			       text, row->pod, row->interface, row->node, row->since);
+		return err_set(e, CNI_CHECK_FAILED, "address %s of prevResult is held by %s", text,
+			       holder_text(row));
 	return 0;
 }
 

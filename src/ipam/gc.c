@@ -116,16 +116,19 @@ int valid_attachments_read(const cJSON *conf, const char **out, struct err *e)
 
 /* ---- the verbs ---- */
 
-static void log_released(struct log *log, const char *pod, const char *interface, const char *ip)
+static void log_released(const struct cni_call *call, const struct released_rows *gone)
 {
-	log_line(log, LOG_INFO, "successfully deleted the existing allocation for \"%s-%s\": %s",
-		 pod, interface, ip);
-}
+	for (size_t i = 0; i < gone->n; i++) {
+		const struct released *one = &gone->rows[i];
 
-static void warn_hidden(struct log *log, const struct released_rows *gone)
-{
+		log_line(call->log, LOG_INFO,
+			 "successfully deleted the existing allocation for \"%s-%s\": %s%s",
+			 one->pod ? one->pod : call->container,
+			 one->interface ? one->interface : call->ifname, one->ip,
+			 in_brackets(pod_text(one->pod_namespace, one->pod_name)));
+	}
 	if (gone->hides_warnings)
-		log_line(log, LOG_WARNING,
+		log_line(call->log, LOG_WARNING,
 			 "the server hides warnings (client_min_messages): nobody could tell a "
 			 "release that was not replicated");
 }
@@ -142,27 +145,45 @@ int ipam_del(const struct cni_call *call, struct cni_reply *out, struct err *e)
 		return -1;
 	a = ipam_attachment(call, &i);
 	rc = i.store.del(i.store.context, &a, call->deadline, &gone, e);
-	for (size_t n = 0; n < gone.n; n++)
-		log_released(call->log, a.pod, a.interface, gone.rows[n].ip);
-	warn_hidden(call->log, &gone);
+	log_released(call, &gone);
+	if (gone.duplicate_node_count)
+		log_line(
+			call->log, LOG_WARNING,
+			"%s rows of \"%s-%s\" were recorded by another machine under the name of "
+			"this one, and stay: two hosts share the name \"%s\"; give each a \"node\" "
+			"of its own",
+			gone.duplicate_node_count, a.pod, a.interface, i.node.name);
 	ipam_close(&i);
 	return rc;
 }
 
-static void log_gc(const struct cni_call *call, const struct ipam *i,
-		   const struct released_rows *gone)
+/* Rows that a GC of this host cannot free, and that nobody else will. */
+static void warn_left(struct log *log, const struct node *node, const struct released_rows *gone)
 {
-	for (size_t n = 0; n < gone->n; n++)
-		log_released(call->log, gone->rows[n].pod, gone->rows[n].interface,
-			     gone->rows[n].ip);
 	if (gone->duplicate_node_count)
-		log_line(call->log, LOG_WARNING,
+		log_line(log, LOG_WARNING,
 			 "%s rows of this node, such as \"%s-%s\", are of another boot id but "
-			 "younger than this boot, and stay: two hosts share the name \"%s\"; give "
-			 "each a \"node\" of its own",
+			 "younger than this boot or of another machine, and stay: two hosts share "
+			 "the "
+			 "name \"%s\"; give each a \"node\" of its own (if the hardware was "
+			 "replaced: sql/admin/forget-node.sh --machine)",
 			 gone->duplicate_node_count, gone->duplicate_node_pod,
-			 gone->duplicate_node_interface, i->node.name);
-	warn_hidden(call->log, gone);
+			 gone->duplicate_node_interface, node->name);
+	if (gone->renamed_count)
+		log_line(log, LOG_WARNING,
+			 "this machine recorded %s rows under another name, such as \"%s\", and "
+			 "they "
+			 "stay: if no host has that name any more, sql/admin/forget-node.sh \"%s\" "
+			 "releases them",
+			 gone->renamed_count, gone->renamed_node, gone->renamed_node);
+	if (gone->reinstalled_count)
+		log_line(log, LOG_WARNING,
+			 "%s rows have the name of this host and another machine id, the youngest "
+			 "is "
+			 "of %s, and they stay: if this host was installed anew, "
+			 "sql/admin/forget-node.sh --host-id \"%s\" \"%s\" releases them",
+			 gone->reinstalled_count, gone->reinstalled_since,
+			 gone->reinstalled_host_id, node->name);
 }
 
 int ipam_gc(const struct cni_call *call, struct cni_reply *out, struct err *e)
@@ -179,8 +200,8 @@ int ipam_gc(const struct cni_call *call, struct cni_reply *out, struct err *e)
 	rc = valid_attachments_read(call->conf, &g.valid, e);
 	if (rc == 0)
 		rc = i.store.gc(i.store.context, &g, call->deadline, &gone, e);
-	if (rc == STORE_DONE)
-		log_gc(call, &i, &gone);
+	log_released(call, &gone);
+	warn_left(call->log, &i.node, &gone);
 	ipam_close(&i);
 	return rc;
 }

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "cni/output.h"
 
 #define MAX_NODE 255 /* bytes */
@@ -166,4 +167,43 @@ struct attachment ipam_attachment(const struct cni_call *call, const struct ipam
 				    .node = &i->node,
 				    .pod = call->container,
 				    .interface = call->ifname };
+}
+
+/* ---- texts ---- */
+
+const char *call_arg(const struct cni_call *call, const char *key)
+{
+	const char *value = cni_arg(call, key);
+
+	return value && value[0] ? value : NULL;
+}
+
+const char *pod_text(const char *pod_namespace, const char *pod_name)
+{
+	if (!pod_name)
+		return "";
+	return mem_printf("pod %s%s%s", pod_namespace ? pod_namespace : "",
+			  pod_namespace ? "/" : "", pod_name);
+}
+
+const char *pod_of_call(const struct cni_call *call)
+{
+	return pod_text(call_arg(call, "K8S_POD_NAMESPACE"), call_arg(call, "K8S_POD_NAME"));
+}
+
+const char *in_brackets(const char *text)
+{
+	return text[0] ? mem_printf(" (%s)", text) : "";
+}
+
+/* People think in pods, and container ids are long: so the pod comes first where it is known. */
+const char *holder_text(const struct allocation *row)
+{
+	const char *pod = pod_text(row->pod_namespace, row->pod_name);
+
+	if (pod[0])
+		return mem_printf("%s on node \"%s\" since %s (container %s, %s)", pod, row->node,
+				  row->since, row->pod, row->interface);
+	return mem_printf("\"%s\" (%s) on node \"%s\" since %s", row->pod, row->interface,
+			  row->node, row->since);
 }

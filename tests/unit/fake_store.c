@@ -2,6 +2,7 @@
 #include "fake_store.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 
@@ -22,9 +23,11 @@ static struct fake_row *add(struct fake *f, const struct attachment *by, const s
 	*r = (struct fake_row){ .ip = *ip, .age = age };
 	COPY(r->network, by->network);
 	COPY(r->node, by->node->name);
+	COPY(r->host_id, by->node->host_id);
 	COPY(r->pod, by->pod);
 	COPY(r->interface, by->interface);
 	COPY(r->boot_id, by->node->boot_id);
+	COPY(r->machine, by->node->machine);
 	snprintf(r->id, sizeof(r->id), "%d", ++f->last_id);
 	return r;
 }
@@ -75,20 +78,58 @@ int fake_called(struct fake *f, const char *function, struct err *e)
 
 /* ---- what the statements decide ---- */
 
+static bool is_of_node(const struct fake_row *r, const struct node *node)
+{
+	return strcmp(r->node, node->name) == 0 && strcmp(r->host_id, node->host_id) == 0;
+}
+
+static bool is_of_other_boot(const struct fake_row *r, const struct node *node)
+{
+	return strcmp(r->boot_id, node->boot_id) != 0;
+}
+
+/* Of two machines, both known? */
+static bool is_of_other_machine(const struct fake_row *r, const struct node *node)
+{
+	return r->machine[0] && node->machine[0] && strcmp(r->machine, node->machine) != 0;
+}
+
+static bool is_earlier(const struct fake_row *r, const struct node *node)
+{
+	return is_of_other_boot(r, node) && r->age > node->uptime(node) &&
+	       !is_of_other_machine(r, node);
+}
+
+static bool is_clones(const struct fake_row *r, const struct node *node)
+{
+	return is_of_other_boot(r, node) && is_of_other_machine(r, node);
+}
+
+/* What the constraint of the table compares. */
+static bool is_same_attachment(const struct fake_row *r, const struct attachment *a)
+{
+	return strcmp(r->network, a->network) == 0 && is_of_node(r, a->node) &&
+	       strcmp(r->pod, a->pod) == 0 && strcmp(r->interface, a->interface) == 0;
+}
+
 static bool is_own(const struct fake_row *r, const struct attachment *a)
 {
-	return strcmp(r->network, a->network) == 0 && strcmp(r->node, a->node->name) == 0 &&
-	       strcmp(r->pod, a->pod) == 0 && strcmp(r->interface, a->interface) == 0;
+	return is_same_attachment(r, a) && !is_clones(r, a->node);
+}
+
+/* An older sandbox of the pod that asks. */
+static bool is_same_pod(const struct fake_row *r, const struct reservation *c)
+{
+	double since = (double)(monotonic_now() - c->started) / 1e9;
+
+	return c->pod_uid && strcmp(r->pod_uid, c->pod_uid) == 0 && is_of_node(r, c->by.node) &&
+	       strcmp(r->interface, c->by.interface) == 0 && strcmp(r->pod, c->by.pod) != 0 &&
+	       !is_of_other_machine(r, c->by.node) && r->age > since;
 }
 
 static bool is_asked_for(const struct fake_row *r, const struct reservation *c)
 {
 	return strcmp(r->network, c->by.network) == 0 && addresses_find(c->addresses, &r->ip);
-}
-
-static bool is_earlier(const struct fake_row *r, const struct node *node)
-{
-	return strcmp(r->boot_id, node->boot_id) != 0 && r->age > node->uptime(node);
 }
 
 static bool is_listed(const struct row_ids *ids, const char *id)
@@ -111,7 +152,7 @@ static bool was_found(const struct allocations *all, const char *id)
 static int record(struct fake *f, const struct reservation *c, struct row_ids *inserted)
 {
 	for (size_t i = 0; i < f->n; i++)
-		if (is_own(&f->rows[i], &c->by) || is_asked_for(&f->rows[i], c))
+		if (is_same_attachment(&f->rows[i], &c->by) || is_asked_for(&f->rows[i], c))
 			return STORE_CONFLICT;
 	for (size_t i = 0; i < c->addresses->n; i++) {
 		struct fake_row *r = add(f, &c->by, &c->addresses->list[i].ip, 0);
@@ -134,7 +175,10 @@ static void release_row(struct fake *f, size_t i, struct released_rows *out)
 	*one = (struct released){ .ip = mem_strdup(ip_text(&r->ip, false, ip)),
 				  .pod = mem_strdup(r->pod),
 				  .interface = mem_strdup(r->interface),
-				  .boot_id = mem_strdup(r->boot_id) };
+				  .boot_id = mem_strdup(r->boot_id),
+				  .pod_namespace =
+					  r->pod_namespace[0] ? mem_strdup(r->pod_namespace) : NULL,
+				  .pod_name = r->pod_name[0] ? mem_strdup(r->pod_name) : NULL };
 	fake_drop(f, i);
 }
 
@@ -173,7 +217,7 @@ static int fake_find(void *context, const struct reservation *c,
 	for (size_t i = 0; i < f->n; i++) {
 		struct fake_row *r = &f->rows[i];
 
-		if (!is_own(r, &c->by) && !is_asked_for(r, c))
+		if (!is_same_attachment(r, &c->by) && !is_asked_for(r, c))
 			continue;
 		out->rows[out->n++] = (struct allocation){
 			.id = mem_strdup(r->id),
@@ -181,12 +225,15 @@ static int fake_find(void *context, const struct reservation *c,
 			.pod = mem_strdup(r->pod),
 			.interface = mem_strdup(r->interface),
 			.node = mem_strdup(r->node),
+			.host_id = mem_strdup(r->host_id),
 			.since = "yesterday",
 			.pod_namespace = r->pod_namespace[0] ? mem_strdup(r->pod_namespace) : NULL,
 			.pod_name = r->pod_name[0] ? mem_strdup(r->pod_name) : NULL,
-			.same_node = strcmp(r->node, node->name) == 0,
-			.this_boot = strcmp(r->boot_id, node->boot_id) == 0,
+			.same_node = is_of_node(r, node),
+			.this_boot = !is_of_other_boot(r, node),
 			.previous_boot = is_earlier(r, node),
+			.other_machine = is_clones(r, node),
+			.same_pod = is_same_pod(r, c),
 			.own = is_own(r, &c->by)
 		};
 	}
@@ -229,7 +276,8 @@ static int fake_take_over(void *context, const struct reservation *c,
 	before = *f;
 	*out = released(f);
 	for (size_t i = f->n; i-- > 0;)
-		if (was_found(stale, f->rows[i].id) && is_earlier(&f->rows[i], c->by.node))
+		if (was_found(stale, f->rows[i].id) && is_of_node(&f->rows[i], c->by.node) &&
+		    (is_earlier(&f->rows[i], c->by.node) || is_same_pod(&f->rows[i], c)))
 			release_row(f, i, out);
 	rc = record(f, c, inserted);
 	if (rc != STORE_DONE) {
@@ -252,6 +300,18 @@ static int fake_release(void *context, const struct attachment *a, const struct 
 	return STORE_DONE;
 }
 
+/* This machine's, by its machine id and its firmware, whatever name it had. */
+static bool is_of_machine(const struct fake_row *r, const struct node *node)
+{
+	return node->machine_id[0] && node->machine[0] &&
+	       strcmp(r->host_id, node->machine_id) == 0 && strcmp(r->machine, node->machine) == 0;
+}
+
+static const char *one_more(const char *count)
+{
+	return mem_printf("%d", count ? atoi(count) + 1 : 1);
+}
+
 static int fake_del(void *context, const struct attachment *a,
 		    const struct deadline *d __attribute__((unused)), struct released_rows *out,
 		    struct err *e)
@@ -261,9 +321,18 @@ static int fake_del(void *context, const struct attachment *a,
 	if (fake_called(f, "del", e) < 0)
 		return STORE_FAILED;
 	*out = released(f);
-	for (size_t i = f->n; i-- > 0;)
-		if (is_own(&f->rows[i], a))
+	for (size_t i = f->n; i-- > 0;) {
+		const struct fake_row *r = &f->rows[i];
+
+		if (strcmp(r->network, a->network) != 0 || strcmp(r->pod, a->pod) != 0 ||
+		    strcmp(r->interface, a->interface) != 0)
+			continue;
+		if (is_same_attachment(r, a) && is_clones(r, a->node))
+			out->duplicate_node_count = one_more(out->duplicate_node_count);
+		else if (is_of_node(r, a->node) || (!r->node[0] && !r->host_id[0]) ||
+			 is_of_machine(r, a->node))
 			release_row(f, i, out);
+	}
 	return STORE_DONE;
 }
 
@@ -287,12 +356,22 @@ static int fake_gc(void *context, const struct gc_request *g,
 	*out = released(f);
 	for (size_t i = f->n; i-- > 0;) {
 		const struct fake_row *r = &f->rows[i];
-		bool this_boot = strcmp(r->boot_id, g->node->boot_id) == 0;
 
-		if (strcmp(r->network, g->network) != 0 || strcmp(r->node, g->node->name) != 0)
+		if (strcmp(r->network, g->network) != 0)
 			continue;
-		if (!this_boot && !is_earlier(r, g->node)) {
-			out->duplicate_node_count = "1";
+		if (is_of_machine(r, g->node) && !is_of_node(r, g->node)) {
+			out->renamed_count = one_more(out->renamed_count);
+			out->renamed_node = mem_strdup(r->node);
+		}
+		if (strcmp(r->node, g->node->name) == 0 && !is_of_node(r, g->node)) {
+			out->reinstalled_count = one_more(out->reinstalled_count);
+			out->reinstalled_host_id = mem_strdup(r->host_id);
+			out->reinstalled_since = "yesterday";
+		}
+		if (!is_of_node(r, g->node))
+			continue;
+		if (is_of_other_boot(r, g->node) && !is_earlier(r, g->node)) {
+			out->duplicate_node_count = one_more(out->duplicate_node_count);
 			out->duplicate_node_pod = mem_strdup(r->pod);
 			out->duplicate_node_interface = mem_strdup(r->interface);
 		} else if (!is_valid(g->valid, r) && (g->grace <= 0 || r->age > g->grace)) {

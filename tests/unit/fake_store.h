@@ -14,7 +14,7 @@
 #include "store/store.h"
 
 struct fake_row {
-	char network[64], node[64], pod[64], interface[16], boot_id[64];
+	char network[64], node[64], host_id[64], pod[64], interface[16], boot_id[64], machine[64];
 	char pod_namespace[64], pod_name[64], pod_uid[64]; /* "": NULL in the table */
 	struct ip ip;
 	double age; /* seconds since it was recorded */

@@ -35,11 +35,12 @@ void verb_run(struct verb *v, cni_verb_run *run, const char *command, const char
 
 	assert_int_equal(tmpdir_open(&v->dir), 0);
 	dir = v->dir;
-	mkdir(tmpdir_path(dir, "proc"), 0700);
-	mkdir(tmpdir_path(dir, "proc/sys"), 0700);
-	mkdir(tmpdir_path(dir, "proc/sys/kernel"), 0700);
-	mkdir(tmpdir_path(dir, "proc/sys/kernel/random"), 0700);
-	tmpdir_write(dir, "proc/sys/kernel/random/boot_id", VERB_BOOT "\n", 0600);
+	tmpdir_put(dir, "proc/sys/kernel/random/boot_id", VERB_BOOT "\n");
+	if (v->has_machine) {
+		tmpdir_put(dir, "etc/machine-id", VERB_ID "\n");
+		tmpdir_put(dir, "sys/class/dmi/id/product_uuid",
+			   "4c4c4544-0042-3510-8052-b4c04f4e4d32\n");
+	}
 	all = J(mem_printf("{%s%s'ipam':{'node':'node-1','logFile':'%s/log'%s%s}}", conf,
 			   conf[0] ? "," : "", dir->dir, ipam[0] ? "," : "", ipam));
 	make_call(&v->m, command, all, "/bin");

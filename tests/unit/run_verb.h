@@ -9,6 +9,7 @@
 
 struct verb {
 	struct fake fake; /* the store that the verb opens */
+	bool has_machine; /* this host has VERB_ID, and a firmware that knows VERB_MACHINE */
 	struct made_call m;
 	void *dir; /* a struct tmpdir: the root of the host, and the log */
 	struct cni_reply reply;
@@ -19,6 +20,10 @@ struct verb {
 
 /* This host's boot id. */
 #define VERB_BOOT "01234567-89ab-cdef-0123-456789abcdef"
+
+/* Its machine id and, as it is recorded, its machine, if it has them. */
+#define VERB_ID "0123456789abcdef0123456789abcdef"
+#define VERB_MACHINE "28468dede2702b51c84cdfa4ddc29c13"
 
 /*
  * Runs it as container pod-a on node "node-1". `conf` is the configuration without its braces and

@@ -63,6 +63,18 @@ static inline const char *tmpdir_write(struct tmpdir *b, const char *name, const
 	return b->path;
 }
 
+/* Writes a file in folders that may not be there yet. */
+static inline void tmpdir_put(struct tmpdir *b, const char *name, const char *text)
+{
+	for (const char *p = strchr(name, '/'); p; p = strchr(p + 1, '/')) {
+		char folder[64];
+
+		snprintf(folder, sizeof(folder), "%.*s", (int)(p - name), name);
+		mkdir(tmpdir_path(b, folder), 0700);
+	}
+	tmpdir_write(b, name, text, 0600);
+}
+
 /* Writes a shell script, which finds the directory in $DIR, and returns its path. */
 static inline const char *tmpdir_script(struct tmpdir *b, const char *name, const char *body)
 {

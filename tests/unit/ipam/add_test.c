@@ -158,7 +158,8 @@ TEST(no_address_names_the_ways_to_ask)
 	assert_string_equal(
 		v.e.details,
 		"ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability \"ips\"), "
-		"the pod annotation ipam-status-cni/ips, args.cni.ips, or ipam.addresses");
+		"the pod annotation ipam-status-cni/ips (capability "
+		"\"io.kubernetes.cri.pod-annotations\"), args.cni.ips, or ipam.addresses");
 	verb_end(&v);
 }
 
@@ -309,17 +310,60 @@ TEST(one_that_is_alive_keeps_all_of_them)
 	verb_end(&v);
 }
 
-TEST(a_holder_is_named)
+/* The pod of a row. */
+static void is_pod(struct fake_row *r, const char *pod_namespace, const char *name, const char *uid)
+{
+	snprintf(r->pod_namespace, sizeof(r->pod_namespace), "%s", pod_namespace);
+	snprintf(r->pod_name, sizeof(r->pod_name), "%s", name);
+	snprintf(r->pod_uid, sizeof(r->pod_uid), "%s", uid);
+}
+
+#define GONE                                                                                       \
+	"if that node is gone for good, sql/admin/forget-node.sh \"node-2\" releases what it "     \
+	"holds"
+
+TEST(a_holder_is_named_with_what_to_do)
 {
 	struct verb v = { 0 };
-	struct fake_row *r = fake_holds(&v.fake, FAR, ASKED, VERB_BOOT, JUST_NOW);
 
-	snprintf(r->pod_name, sizeof(r->pod_name), "web");
+	fake_holds(&v.fake, FAR, ASKED, VERB_BOOT, JUST_NOW);
 	add(&v, "", "", "IP=" ASKED);
 	assert_err(
 		&v.e, CNI_ADDRESS_IN_USE,
 		"address 10.0.0.5 is held by \"pod-b\" (eth0) on node \"node-2\" since yesterday",
-		"pod web");
+		GONE);
+	verb_end(&v);
+}
+
+TEST(a_holder_is_named_by_its_pod_first)
+{
+	static const struct {
+		const char *pod_namespace, *words;
+	} t[] = { { "default", "pod default/web" }, { "", "pod web" } };
+
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct verb v = { 0 };
+
+		is_pod(fake_holds(&v.fake, FAR, ASKED, VERB_BOOT, JUST_NOW), t[i].pod_namespace,
+		       "web", "");
+		add(&v, "", "", "IP=" ASKED);
+		assert_err(&v.e, CNI_ADDRESS_IN_USE,
+			   mem_printf("address 10.0.0.5 is held by %s on node \"node-2\" since "
+				      "yesterday (container pod-b, eth0)",
+				      t[i].words),
+			   GONE);
+		verb_end(&v);
+	}
+}
+
+TEST(a_neighbour_that_is_alive_needs_no_advice)
+{
+	struct verb v = { 0 };
+
+	fake_holds(&v.fake, NEIGHBOUR, ASKED, VERB_BOOT, JUST_NOW);
+	add(&v, "", "", "IP=" ASKED);
+	assert_int_equal(v.e.code, CNI_ADDRESS_IN_USE);
+	assert_string_equal(v.e.details, "");
 	verb_end(&v);
 }
 
@@ -347,6 +391,113 @@ TEST(two_hosts_with_one_name)
 		"recorded under another boot id, but after this host was started: two hosts share "
 		"the name \"node-1\"; give each a \"node\" of its own");
 	verb_end(&v);
+}
+
+/* Records a row of another boot, long ago, by that machine. */
+static struct fake_row *left_by(struct verb *v, const char *whose, const char *machine)
+{
+	struct fake_row *r = fake_holds(&v->fake, whose, ASKED, STALE, LONG_AGO);
+
+	v->has_machine = true;
+	snprintf(r->machine, sizeof(r->machine), "%s", machine);
+	return r;
+}
+
+TEST(a_copy_of_this_host_is_another_host)
+{
+	static const char *const whose[] = { NEIGHBOUR, MINE };
+
+	for (size_t i = 0; i < COUNT(whose); i++) {
+		struct verb v = { 0 };
+
+		left_by(&v, whose[i], "another-machine");
+		add(&v, "", "", "IP=" ASKED);
+		assert_int_equal(v.e.code, CNI_ADDRESS_IN_USE);
+		assert_string_equal(
+			v.e.details,
+			"another machine recorded it under the same name: two hosts share the name "
+			"\"node-1\"; give each a \"node\" of its own (if the hardware was "
+			"replaced: "
+			"sql/admin/forget-node.sh --machine)");
+		assert_string_equal(calls(&v), "insert find");
+		verb_end(&v);
+	}
+}
+
+TEST(a_machine_that_is_not_known_is_no_other)
+{
+	static const char *const machines[] = { "", VERB_MACHINE };
+
+	for (size_t i = 0; i < COUNT(machines); i++) {
+		struct verb v = { 0 };
+
+		left_by(&v, NEIGHBOUR, machines[i]);
+		add(&v, "", "", "IP=" ASKED);
+		assert_int_equal(v.rc, 0);
+		assert_string_equal(fake_says(&v.fake), "pod-a:10.0.0.5/24");
+		assert_string_equal(v.fake.rows[0].machine, VERB_MACHINE);
+		verb_end(&v);
+	}
+}
+
+TEST(a_host_that_was_installed_anew)
+{
+	struct verb v = { 0 };
+
+	snprintf(left_by(&v, NEIGHBOUR, VERB_MACHINE)->host_id, 64, "its-old-id");
+	add(&v, "", "", "IP=" ASKED);
+	assert_int_equal(v.e.code, CNI_ADDRESS_IN_USE);
+	assert_string_equal(v.e.details,
+			    "that host has the name of this one and another machine id: if this "
+			    "host was installed anew, sql/admin/forget-node.sh --host-id "
+			    "\"its-old-id\" \"node-1\" releases what it held before");
+	verb_end(&v);
+}
+
+TEST(an_older_sandbox_of_the_same_pod_gives_its_address_back)
+{
+	struct verb v = { 0 };
+
+	is_pod(fake_holds(&v.fake, NEIGHBOUR, ASKED, VERB_BOOT, 1), "default", "web", "uid-1");
+	add(&v, "", "",
+	    "IP=" ASKED ";K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;K8S_POD_UID=uid-1");
+	assert_int_equal(v.rc, 0);
+	assert_string_equal(calls(&v), "insert find take_over");
+	assert_string_equal(fake_says(&v.fake), "pod-a:10.0.0.5/24");
+	assert_true(verb_logged(&v, "[info] successfully deleted the existing allocation for "
+				    "\"pod-b-eth0\": 10.0.0.5 (pod default/web), left by an older "
+				    "sandbox of the same pod\n"));
+	assert_true(verb_logged(
+		&v, "[info] recorded 10.0.0.5/24 for \"pod-a-eth0\" (pod default/web)\n"));
+	verb_end(&v);
+}
+
+TEST(what_is_no_older_sandbox_of_the_same_pod)
+{
+	static const struct {
+		const char *whose, *uid, *asks, *machine;
+		double age;
+	} t[] = {
+		{ NEIGHBOUR, "uid-1", "uid-2", "", 1 },
+		{ NEIGHBOUR, "", "", "", 1 },
+		{ NEIGHBOUR, "uid-1", "uid-1", "", -1 }, /* it began later than this call */
+		{ NEIGHBOUR, "uid-1", "uid-1", "another-machine", 1 },
+		{ FAR, "uid-1", "uid-1", "", 1 },
+		{ ITS_OTHER, "uid-1", "uid-1", "", 1 },
+		{ "net/node-1/pod-b/eth1", "uid-1", "uid-1", "", 1 },
+	};
+
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct verb v = { .has_machine = true };
+		struct fake_row *r = fake_holds(&v.fake, t[i].whose, ASKED, VERB_BOOT, t[i].age);
+
+		is_pod(r, "default", "web", t[i].uid);
+		snprintf(r->machine, sizeof(r->machine), "%s", t[i].machine);
+		add(&v, "", "", mem_printf("IP=" ASKED ";K8S_POD_UID=%s", t[i].asks));
+		assert_int_equal(v.e.code, CNI_ADDRESS_IN_USE);
+		assert_string_equal(calls(&v), "insert find");
+		verb_end(&v);
+	}
 }
 
 /* The holder goes away between insert and find. */

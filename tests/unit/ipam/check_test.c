@@ -1,6 +1,8 @@
 /* CHECK of the IPAM plugin. Needs nothing. */
 #include "run_verb.h"
 
+#include <stdio.h>
+
 #define PREV(ips) "'prevResult':{'cniVersion':'1.1.0','ips':[" ips "]}"
 #define FIVE "{'address':'10.0.0.5/24'}"
 #define SIX "{'address':'10.0.0.6/24'}"
@@ -145,5 +147,19 @@ TEST(a_store_that_fails)
 	verb_run(&v, ipam_check, "CHECK", PREV(FIVE), "", "");
 	assert_err(&v.e, CNI_TRY_AGAIN_LATER, "no find", "");
 	assert_string_equal(strbuf_str(&v.fake.calls), "open find close");
+	verb_end(&v);
+}
+
+TEST(what_a_copy_of_this_host_holds_is_held_by_another)
+{
+	struct verb v = { .has_machine = true };
+	struct fake_row *r = fake_holds(&v.fake, MINE, "10.0.0.5/24", "boot-1", 1e9);
+
+	snprintf(r->machine, sizeof(r->machine), "another-machine");
+	verb_run(&v, ipam_check, "CHECK", PREV(FIVE), "", "");
+	assert_err(&v.e, CNI_CHECK_FAILED,
+		   "address 10.0.0.5 of prevResult is held by \"pod-a\" (eth0) on node \"node-1\" "
+		   "since yesterday",
+		   "");
 	verb_end(&v);
 }

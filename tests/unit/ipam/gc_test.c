@@ -1,6 +1,8 @@
 /* DEL and GC of the IPAM plugin. Needs nothing. */
 #include "run_verb.h"
 
+#include <stdio.h>
+
 #include "base/memory.h"
 
 #define MINE "net/node-1/pod-a/eth0"
@@ -103,16 +105,114 @@ TEST(gc_with_a_bad_list_asks_nothing)
 
 TEST(gc_warns_of_two_hosts_with_one_name)
 {
-	struct verb v = { 0 };
+	static const char words[] =
+		"[warning] 1 rows of this node, such as \"pod-t-eth0\", are of another boot id but "
+		"younger than this boot or of another machine, and stay: two hosts share the name "
+		"\"node-1\"; give each a \"node\" of its own (if the hardware was replaced: "
+		"sql/admin/forget-node.sh --machine)\n";
+	static const struct {
+		const char *machine;
+		double age;
+	} t[] = { { "", 0 }, { "another-machine", 1e9 } };
 
-	fake_holds(&v.fake, "net/node-1/pod-t/eth0", "10.0.0.5/24", "boot-1", 0);
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct verb v = { .has_machine = true };
+		struct fake_row *r = fake_holds(&v.fake, "net/node-1/pod-t/eth0", "10.0.0.5/24",
+						"boot-1", t[i].age);
+
+		snprintf(r->machine, sizeof(r->machine), "%s", t[i].machine);
+		verb_run(&v, ipam_gc, "GC", "", "", "");
+		assert_int_equal(v.rc, 0);
+		assert_int_equal(v.fake.n, 1);
+		assert_true(verb_logged(&v, words));
+		verb_end(&v);
+	}
+}
+
+TEST(gc_warns_of_what_this_machine_holds_under_another_name)
+{
+	struct verb v = { .has_machine = true };
+	struct fake_row *r =
+		fake_holds(&v.fake, "net/old-name/pod-b/eth0", "10.0.0.5/24", VERB_BOOT, 1);
+
+	snprintf(r->host_id, sizeof(r->host_id), VERB_ID);
+	snprintf(r->machine, sizeof(r->machine), VERB_MACHINE);
 	verb_run(&v, ipam_gc, "GC", "", "", "");
+	assert_int_equal(v.fake.n, 1);
+	assert_true(verb_logged(
+		&v, "[warning] this machine recorded 1 rows under another name, such as "
+		    "\"old-name\", and they stay: if no host has that name any more, "
+		    "sql/admin/forget-node.sh \"old-name\" releases them\n"));
+	verb_end(&v);
+}
+
+TEST(gc_warns_of_its_name_with_another_machine_id)
+{
+	struct verb v = { 0 };
+	struct fake_row *r =
+		fake_holds(&v.fake, "net/node-1/pod-b/eth0", "10.0.0.5/24", VERB_BOOT, 1);
+
+	snprintf(r->host_id, sizeof(r->host_id), "its-old-id");
+	verb_run(&v, ipam_gc, "GC", "", "", "");
+	assert_int_equal(v.fake.n, 1);
+	assert_true(verb_logged(
+		&v, "[warning] 1 rows have the name of this host and another machine id, the "
+		    "youngest is of yesterday, and they stay: if this host was installed anew, "
+		    "sql/admin/forget-node.sh --host-id \"its-old-id\" \"node-1\" releases "
+		    "them\n"));
+	verb_end(&v);
+}
+
+TEST(del_frees_what_this_machine_recorded_under_another_name)
+{
+	static const struct {
+		const char *host_id, *machine;
+		size_t left;
+	} t[] = {
+		{ VERB_ID, VERB_MACHINE, 0 }, { VERB_ID, "another-machine", 1 },
+		{ VERB_ID, "", 1 },           { "another-id", VERB_MACHINE, 1 },
+		{ "", VERB_MACHINE, 1 }, /* a configured node's */
+	};
+
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct verb v = { .has_machine = true };
+		struct fake_row *r = fake_holds(&v.fake, "net/localhost/pod-a/eth0", "10.0.0.5/24",
+						VERB_BOOT, 1);
+
+		snprintf(r->host_id, sizeof(r->host_id), "%s", t[i].host_id);
+		snprintf(r->machine, sizeof(r->machine), "%s", t[i].machine);
+		verb_run(&v, ipam_del, "DEL", "", "", "");
+		assert_int_equal(v.rc, 0);
+		assert_int_equal(v.fake.n, t[i].left);
+		verb_end(&v);
+	}
+}
+
+TEST(del_leaves_the_rows_of_a_copy_of_this_host)
+{
+	struct verb v = { .has_machine = true };
+	struct fake_row *r = fake_holds(&v.fake, MINE, "10.0.0.5/24", "boot-1", 1e9);
+
+	snprintf(r->machine, sizeof(r->machine), "another-machine");
+	verb_run(&v, ipam_del, "DEL", "", "", "");
 	assert_int_equal(v.rc, 0);
 	assert_int_equal(v.fake.n, 1);
-	assert_true(verb_logged(&v,
-				"[warning] 1 rows of this node, such as \"pod-t-eth0\", are of "
-				"another boot id but younger than this boot, and stay: two hosts "
-				"share the name \"node-1\"; give each a \"node\" of its own"));
+	assert_true(verb_logged(
+		&v, "[warning] 1 rows of \"pod-a-eth0\" were recorded by another machine under "
+		    "the name of this one, and stay: two hosts share the name \"node-1\"; give "
+		    "each a \"node\" of its own\n"));
+	verb_end(&v);
+}
+
+TEST(a_release_names_the_pod)
+{
+	struct verb v = { 0 };
+	struct fake_row *r = fake_holds(&v.fake, MINE, "10.0.0.5/24", VERB_BOOT, 1);
+
+	snprintf(r->pod_namespace, sizeof(r->pod_namespace), "default");
+	snprintf(r->pod_name, sizeof(r->pod_name), "web");
+	verb_run(&v, ipam_del, "DEL", "", "", "");
+	assert_true(verb_logged(&v, "allocation for \"pod-a-eth0\": 10.0.0.5 (pod default/web)\n"));
 	verb_end(&v);
 }
 

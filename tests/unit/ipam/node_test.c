@@ -16,12 +16,9 @@
 #define PRODUCT_UUID "/sys/class/dmi/id/product_uuid"
 #define SERIAL_NUMBER "/proc/device-tree/serial-number"
 
-/* Writes a file below the test's root, and the folders that it needs. */
 static void put(struct tmpdir *root, const char *path, const char *text)
 {
-	for (const char *p = strchr(path + 1, '/'); p; p = strchr(p + 1, '/'))
-		mkdir(tmpdir_path(root, mem_strndup(path + 1, (size_t)(p - path - 1))), 0700);
-	tmpdir_write(root, path + 1, text, 0600);
+	tmpdir_put(root, path + 1, text);
 }
 
 static int read_node(struct tmpdir *root, const char *configured, struct node *out, struct err *e)
