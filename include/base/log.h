@@ -10,10 +10,11 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
 struct log {
 	enum log_level level;
-	int err;       /* stderr; -1 after a write failed */
-	int file;      /* the log file's, or -1 */
-	time_t second; /* which `date` says: GC may write thousands of lines in one */
-	char date[40]; /* with offset; empty before the first line */
+	int err;            /* stderr; -1 after a write failed */
+	int file;           /* the log file's, or -1 */
+	time_t second;      /* which `date` says: GC may write thousands of lines in one */
+	char date[40];      /* with offset; empty before the first line */
+	const char *suffix; /* ends every line, such as " pod=default/web-0"; NULL: nothing */
 };
 
 /* The level of that name ("error", "warning", "info", "debug"), or -1. */

@@ -8,6 +8,7 @@
  * The parameters that come as environment variables (CNI specification, section 2): fills in the
  * call's command, container, netns, ifname, args and path ("" where absent). What the verb requires
  * (enum cni_requires) and is missing or invalid is CNI_INVALID_ENVIRONMENT, which names all of it.
+ * From then on every line of the call's log says which pod and which trace the call belongs to.
  */
 int env_read(const struct sys *sys, unsigned requires, struct cni_call *call, struct err *e);
 

@@ -55,6 +55,7 @@ struct cni_call {
 	const char *command;
 	const char *container, *netns, *ifname, *path; /* "" where absent */
 	struct cni_args args;
+	const char *trace; /* the trace id of TRACEPARENT; "" where there is none */
 	const char *input; /* stdin's bytes */
 	size_t input_len;
 	const cJSON *conf; /* stdin as an object */
@@ -65,6 +66,9 @@ struct cni_call {
 
 /* The value of a key in CNI_ARGS, of a repeated key the last; NULL where absent. */
 const char *cni_arg(const struct cni_call *call, const char *key);
+
+/* The pod as CNI_ARGS names it, "namespace/name" or "name"; "" where it names none. */
+const char *cni_pod(const struct cni_call *call);
 
 /* CNI_INVALID_ENVIRONMENT where CNI_ARGS has a pair without `=` or is not valid UTF-8. For verbs
  * that use CNI_ARGS: the others take no notice of it. */

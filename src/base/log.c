@@ -17,6 +17,7 @@
 #include "base/text.h"
 
 #define LINE PIPE_BUF /* a pipe takes that much in one piece */
+#define SUFFIX_MAX (LINE / 4)
 
 static const char *const names[] = { "error", "warning", "info", "debug" };
 
@@ -115,13 +116,13 @@ static size_t plain(const char *text, size_t most)
 	return n;
 }
 
-/* Appends text to the line at `at`, without control characters; ends early where it is full. */
-static size_t append(char line[LINE], size_t at, const char *text)
+/* Appends text to the line at `at`, without control characters; ends early at `end`. */
+static size_t append(char line[LINE], size_t at, size_t end, const char *text)
 {
 	size_t left = strlen(text);
 
 	while (left > 0) {
-		size_t len = plain(text, LINE - 1 - at);
+		size_t len = plain(text, end - at);
 		const char *from = text;
 		size_t n = len;
 		char form[8];
@@ -131,7 +132,7 @@ static size_t append(char line[LINE], size_t at, const char *text)
 			n = printable(form, text, len);
 			from = form;
 		}
-		if (at + n + 1 > LINE)
+		if (at + n > end)
 			break;
 		memcpy(line + at, from, n);
 		at += n;
@@ -170,6 +171,8 @@ void log_line(struct log *l, enum log_level level, const char *fmt, ...)
 {
 	char text[LINE];
 	char line[LINE];
+	char suffix[LINE];
+	size_t suffix_len = append(suffix, 0, SUFFIX_MAX, l->suffix ? l->suffix : "");
 	size_t len;
 	va_list args;
 
@@ -179,7 +182,9 @@ void log_line(struct log *l, enum log_level level, const char *fmt, ...)
 	if (vsnprintf(text, sizeof(text), fmt, args) >= (int)sizeof(text))
 		utf8_whole(text, sizeof(text) - 1);
 	va_end(args);
-	len = append(line, stamp(l, line, sizeof(line), level), text);
+	len = append(line, stamp(l, line, sizeof(line), level), LINE - 1 - suffix_len, text);
+	memcpy(line + len, suffix, suffix_len);
+	len += suffix_len;
 	line[len++] = '\n';
 	put_err(l, line, len);
 	put_file(l, line, len);

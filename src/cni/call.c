@@ -87,10 +87,42 @@ static void add_invalid(struct err *e, const char *wrong, const struct variable 
 		    v->name, *v->value, v->rule);
 }
 
+/* The trace id of a TRACEPARENT as W3C Trace Context defines it (version, trace, parent, flags); ""
+ * where it is malformed. */
+static const char *trace_id(const char *traceparent)
+{
+	static const char hex[] = "0123456789abcdef";
+	static const char shape[] = "vv-tttttttttttttttttttttttttttttttt-pppppppppppppppp-ff";
+	const size_t len = sizeof(shape) - 1;
+
+	for (size_t i = 0; i < len; i++) {
+		char c = traceparent[i];
+
+		if (!c || (shape[i] == '-' ? c != '-' : !strchr(hex, c)))
+			return "";
+	}
+	/* Version ff and ids of zeros are invalid; only later versions may be longer. */
+	if (strncmp(traceparent, "ff", 2) == 0 || strspn(traceparent + 3, "0") >= 32 ||
+	    strspn(traceparent + 36, "0") >= 16)
+		return "";
+	if (traceparent[len] && (traceparent[len] != '-' || strncmp(traceparent, "00", 2) == 0))
+		return "";
+	return mem_strndup(traceparent + 3, 32);
+}
+
+/* What every log line of the call ends with. */
+static const char *log_suffix(const struct cni_call *call)
+{
+	const char *pod = cni_pod(call);
+
+	return mem_printf("%s%s%s%s", *pod ? " pod=" : "", pod, *call->trace ? " trace=" : "",
+			  call->trace);
+}
+
 int env_read(const struct sys *sys, unsigned requires, struct cni_call *call, struct err *e)
 {
 	const bool attachment = requires & CNI_REQUIRES_ATTACHMENT;
-	const char *args;
+	const char *args, *traceparent;
 	const struct variable vars[] = {
 		{ "CNI_CONTAINERID", &call->container, attachment, check_container,
 		  "a letter or digit, then letters, digits, _ . or -" },
@@ -99,6 +131,7 @@ int env_read(const struct sys *sys, unsigned requires, struct cni_call *call, st
 		  "less than 16 characters, no / or : or whitespace" },
 		{ "CNI_ARGS", &args, false, NULL, NULL },
 		{ "CNI_PATH", &call->path, true, NULL, NULL },
+		{ "TRACEPARENT", &traceparent, false, NULL, NULL },
 		{ 0 },
 	};
 	struct strbuf missing = { 0 };
@@ -117,6 +150,8 @@ int env_read(const struct sys *sys, unsigned requires, struct cni_call *call, st
 			add_invalid(&invalid, wrong, v);
 	}
 	args_split(args, &call->args);
+	call->trace = trace_id(traceparent);
+	call->log->suffix = log_suffix(call);
 	if (missing.len) {
 		err_set(e, CNI_INVALID_ENVIRONMENT, "required env variables [%s] missing",
 			missing.s);
@@ -169,6 +204,16 @@ const char *cni_arg(const struct cni_call *call, const char *key)
 			found = call->args.list[i].value;
 	}
 	return found;
+}
+
+const char *cni_pod(const struct cni_call *call)
+{
+	const char *name = cni_arg(call, "K8S_POD_NAME");
+	const char *namespace = cni_arg(call, "K8S_POD_NAMESPACE");
+
+	if (!name || !*name)
+		return "";
+	return namespace && *namespace ? mem_printf("%s/%s", namespace, name) : name;
 }
 
 int cni_args_check(const struct cni_call *call, struct err *e)

@@ -30,11 +30,15 @@ static const struct cni_verb *find_verb(const struct cni_plugin *plugin, const c
 
 void cni_log_invoked(const struct cni_call *call)
 {
+	const char *traceparent = sys_env(call->sys, "TRACEPARENT");
 	bool attachment = *call->container || *call->ifname;
 
 	log_line(call->log, LOG_INFO, "INVOKED %s network=%s%s%s%s%s", call->command, call->network,
 		 attachment ? " container=" : "", call->container, attachment ? " interface=" : "",
 		 call->ifname);
+	if (traceparent && *traceparent && !*call->trace)
+		log_line(call->log, LOG_DEBUG, "TRACEPARENT is malformed and ignored: \"%.100s\"",
+			 traceparent);
 }
 
 /* STATUS has one code for everything but what is wrong with the call itself. */

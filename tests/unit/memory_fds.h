@@ -30,12 +30,14 @@ static inline const char *held(int fd, char *buf, size_t size)
 	return buf;
 }
 
-/* stdin with that text, stdout and stderr in memory. */
+/* stdin with that text (see J), stdout and stderr in memory. */
 static inline struct sys world_of(char *const *env, const char *input)
 {
-	return (struct sys){
-		.env = env, .in = memory(input), .out = memory(""), .err = memory(""), .sysroot = ""
-	};
+	return (struct sys){ .env = env,
+			     .in = memory(J(input)),
+			     .out = memory(""),
+			     .err = memory(""),
+			     .sysroot = "" };
 }
 
 static inline void world_close(struct sys *w)

@@ -162,6 +162,29 @@ TEST(a_long_line_is_cut)
 	close_both(p);
 }
 
+TEST(a_suffix_ends_every_line)
+{
+	char much[8000];
+	int p[2];
+	struct log l = log_to(p, LOG_INFO);
+
+	l.suffix = " pod=a\nb";
+	log_line(&l, LOG_INFO, "x");
+	assert_string_equal(message(taken(p[0])), "x pod=a\\nb\n");
+	memset(much, 'x', sizeof(much) - 1);
+	much[sizeof(much) - 1] = '\0';
+	log_line(&l, LOG_INFO, "%s", much);
+	taken(p[0]);
+	assert_int_equal(strlen(text), 4096);
+	assert_string_equal(text + 4096 - 11, "x pod=a\\nb\n");
+	l.suffix = much; /* it is cut too, and leaves room */
+	log_line(&l, LOG_INFO, "hello");
+	taken(p[0]);
+	assert_in_range(strlen(text), 1024, 1100);
+	assert_non_null(strstr(text, "] hellox"));
+	close_both(p);
+}
+
 TEST(a_stderr_that_nobody_reads)
 {
 	int64_t start = monotonic_now();

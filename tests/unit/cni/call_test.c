@@ -42,7 +42,8 @@ TEST(everything)
 {
 	char *env[] = { ID, NS, IF, PATH, "CNI_ARGS=A=1", NULL };
 	struct sys w = { .env = env };
-	struct cni_call call = { 0 };
+	struct log log = { .err = -1, .file = -1 };
+	struct cni_call call = { .log = &log };
 	struct err e = { 0 };
 
 	assert_int_equal(env_read(&w, ADD, &call, &e), 0);
@@ -59,7 +60,8 @@ TEST(what_is_not_needed_may_be_absent_or_odd)
 	char *gc[] = { "CNI_CONTAINERID=a b", "CNI_IFNAME=much too long for an interface", PATH,
 		       NULL };
 	struct sys w = { .env = del };
-	struct cni_call call = { 0 };
+	struct log log = { .err = -1, .file = -1 };
+	struct cni_call call = { .log = &log };
 	struct err e = { 0 };
 
 	assert_int_equal(env_read(&w, DEL, &call, &e), 0);
@@ -92,7 +94,8 @@ TEST(all_that_is_missing_is_named)
 
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct sys w = { .env = (char *const *)t[i].env };
-		struct cni_call call = { 0 };
+		struct log log = { .err = -1, .file = -1 };
+		struct cni_call call = { .log = &log };
 		struct err e = { 0 };
 
 		assert_int_equal(env_read(&w, t[i].needs, &call, &e), -1);
@@ -121,7 +124,8 @@ TEST(container_ids)
 	for (size_t i = 0; i < COUNT(t); i++) {
 		const char *env[] = { t[i].id, NS, IF, PATH, NULL };
 		struct sys w = { .env = (char *const *)env };
-		struct cni_call call = { 0 };
+		struct log log = { .err = -1, .file = -1 };
+		struct cni_call call = { .log = &log };
 		struct err e = { 0 };
 
 		assert_int_equal(env_read(&w, DEL, &call, &e), t[i].valid ? 0 : -1);
@@ -154,7 +158,8 @@ TEST(interface_names)
 	for (size_t i = 0; i < COUNT(t); i++) {
 		const char *env[] = { ID, NS, t[i].name, PATH, NULL };
 		struct sys w = { .env = (char *const *)env };
-		struct cni_call call = { 0 };
+		struct log log = { .err = -1, .file = -1 };
+		struct cni_call call = { .log = &log };
 		struct err e = { 0 };
 
 		assert_int_equal(env_read(&w, ADD, &call, &e), t[i].msg ? -1 : 0);
@@ -168,7 +173,8 @@ TEST(all_that_is_invalid_is_named)
 	char *invalid[] = { "CNI_CONTAINERID=a b", NS, "CNI_IFNAME=a/b", PATH, NULL };
 	char *both[] = { "CNI_CONTAINERID=a b", IF, NULL };
 	struct sys w = { .env = invalid };
-	struct cni_call call = { 0 };
+	struct log log = { .err = -1, .file = -1 };
+	struct cni_call call = { .log = &log };
 	struct err e = { 0 };
 
 	assert_int_equal(env_read(&w, ADD, &call, &e), -1);
@@ -548,5 +554,76 @@ TEST(refused_configurations)
 			assert_string_equal(error_version, bad[i].version);
 		else
 			assert_null(error_version);
+	}
+}
+
+/* ---- what log lines end with ---- */
+
+TEST(the_pod_and_the_trace_end_every_log_line)
+{
+	static const char trace[] = "TRACEPARENT=00-4bf92f3577b34da6a3ce929d0e0e4736-"
+				    "00f067aa0ba902b7-01";
+	static const struct {
+		const char *args, *trace, *suffix;
+	} t[] = {
+		{ "CNI_ARGS=", NULL, "" },
+		{ "CNI_ARGS=K8S_POD_NAMESPACE=default", NULL, "" },
+		{ "CNI_ARGS=K8S_POD_NAMESPACE=default;K8S_POD_NAME=", NULL, "" },
+		{ "CNI_ARGS=K8S_POD_NAMESPACE=default;K8S_POD_NAME=a1", NULL, " pod=default/a1" },
+		{ "CNI_ARGS=K8S_POD_NAME=a1", NULL, " pod=a1" },
+		{ "CNI_ARGS=K8S_POD_NAMESPACE=;K8S_POD_NAME=a1", NULL, " pod=a1" },
+		{ "CNI_ARGS=K8S_POD_NAME=a1", trace,
+		  " pod=a1 trace=4bf92f3577b34da6a3ce929d0e0e4736" },
+		{ "CNI_ARGS=", trace, " trace=4bf92f3577b34da6a3ce929d0e0e4736" },
+	};
+
+	for (size_t i = 0; i < COUNT(t); i++) {
+		const char *env[] = { PATH, t[i].args, t[i].trace, NULL };
+		struct sys sys = { .env = (char *const *)env };
+		struct log log = { .err = -1, .file = -1 };
+		struct cni_call call = { .log = &log };
+		struct err e = { 0 };
+
+		assert_int_equal(env_read(&sys, GC, &call, &e), 0);
+		assert_string_equal(log.suffix, t[i].suffix);
+	}
+}
+
+TEST(trace_contexts)
+{
+#define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
+	static const struct {
+		const char *traceparent, *trace;
+	} t[] = {
+		{ "00-" TRACE "-00f067aa0ba902b7-01", TRACE },
+		{ "00-" TRACE "-00f067aa0ba902b7-00", TRACE },
+		{ "cc-" TRACE "-00f067aa0ba902b7-01", TRACE },
+		{ "cc-" TRACE "-00f067aa0ba902b7-01-what-comes", TRACE },
+		{ "", "" },
+		{ "00", "" },
+		{ "00-" TRACE "-00f067aa0ba902b7", "" },
+		{ "00-" TRACE "-00f067aa0ba902b7-0", "" },
+		{ "00-" TRACE "-00f067aa0ba902b7-01-more", "" },
+		{ "cc-" TRACE "-00f067aa0ba902b7-01.more", "" },
+		{ "ff-" TRACE "-00f067aa0ba902b7-01", "" },
+		{ "00_" TRACE "-00f067aa0ba902b7-01", "" },
+		{ "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", "" },
+		{ "00-00000000000000000000000000000000-00f067aa0ba902b7-01", "" },
+		{ "00-" TRACE "-0000000000000000-01", "" },
+		{ " 00-" TRACE "-00f067aa0ba902b7-01", "" },
+		{ "00-" TRACE "-00f067aa0ba902b7-01 ", "" },
+	};
+
+	for (size_t i = 0; i < COUNT(t); i++) {
+		char variable[128];
+		const char *env[] = { PATH, variable, NULL };
+		struct sys sys = { .env = (char *const *)env };
+		struct log log = { .err = -1, .file = -1 };
+		struct cni_call call = { .log = &log };
+		struct err e = { 0 };
+
+		snprintf(variable, sizeof(variable), "TRACEPARENT=%s", t[i].traceparent);
+		assert_int_equal(env_read(&sys, GC, &call, &e), 0);
+		assert_string_equal(call.trace, t[i].trace);
 	}
 }

@@ -81,48 +81,94 @@ static void assert_logged(const char *words)
 
 TEST(success)
 {
-	assert_int_equal(run(env_add, "{\"name\":\"net\",\"cniVersion\":\"0.4.0\"}"), 0);
+	assert_int_equal(run(env_add, "{'name':'net','cniVersion':'0.4.0'}"), 0);
 	assert_string_equal(out, "pod-a /ns eth0 A=1 v4 35\n");
 	assert_logged(" [info] INVOKED ADD network=net container=pod-a interface=eth0\n");
-	assert_int_equal(run(env_del, "{\"name\":\"silent\"}"), 0);
+	assert_int_equal(run(env_del, "{'name':'silent'}"), 0);
 	assert_string_equal(out, "");
-	assert_int_equal(run(env_status, "{\"name\":\"silent\",\"cniVersion\":\"1.1.0\"}"), 0);
+	assert_int_equal(run(env_status, "{'name':'silent','cniVersion':'1.1.0'}"), 0);
 	assert_string_equal(out, "");
 	assert_logged(" [info] INVOKED STATUS network=silent\n");
 }
 
+TEST(every_line_names_the_pod_and_the_trace)
+{
+	char *env[] = { "CNI_COMMAND=ADD",
+			"CNI_CONTAINERID=pod-a",
+			"CNI_NETNS=/ns",
+			"CNI_IFNAME=eth0",
+			"CNI_PATH=/bin",
+			"CNI_ARGS=K8S_POD_NAMESPACE=default;K8S_POD_NAME=a1",
+			"TRACEPARENT=00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+			NULL };
+
+	assert_int_equal(run(env, "{'name':'fails'}"), 1);
+	assert_logged(" [info] INVOKED ADD network=fails container=pod-a interface=eth0 "
+		      "pod=default/a1 trace=4bf92f3577b34da6a3ce929d0e0e4736\n");
+	assert_logged(" [error] ADD: no database; start it "
+		      "pod=default/a1 trace=4bf92f3577b34da6a3ce929d0e0e4736\n");
+	env[3] = "CNI_IFNAME=a/b"; /* what is wrong with the call itself too */
+	assert_int_equal(run(env, "{'name':'fails'}"), 1);
+	assert_logged("whitespace) pod=default/a1 trace=4bf92f3577b34da6a3ce929d0e0e4736\n");
+}
+
+TEST(a_malformed_trace_is_a_debug_line)
+{
+	static const char line[] = "[debug] TRACEPARENT is malformed and ignored: \"00-x\"\n";
+	char *env[] = { "TRACEPARENT=00-x", NULL };
+	struct sys sys = world_of(env, "");
+	struct log log = { .level = LOG_DEBUG, .err = sys.err, .file = -1 };
+	const struct cni_call call = { .sys = &sys,
+				       .log = &log,
+				       .command = "STATUS",
+				       .network = "net",
+				       .container = "",
+				       .ifname = "",
+				       .trace = "" };
+
+	cni_log_invoked(&call);
+	held(sys.err, err, sizeof(err));
+	assert_logged(line);
+	log.level = LOG_INFO;
+	cni_log_invoked(&call);
+	held(sys.err, err, sizeof(err));
+	assert_null(strstr(strstr(err, line) + 1, line));
+	world_close(&sys);
+}
+
 TEST(a_failing_verb)
 {
-	assert_int_equal(run(env_add, "{\"name\":\"fails\",\"cniVersion\":\"1.0.0\"}"), 1);
-	assert_string_equal(out, "{\"cniVersion\":\"1.0.0\",\"code\":11,\"msg\":\"no database\","
-				 "\"details\":\"start it\"}\n");
+	assert_int_equal(run(env_add, "{'name':'fails','cniVersion':'1.0.0'}"), 1);
+	assert_string_equal(
+		out,
+		J("{'cniVersion':'1.0.0','code':11,'msg':'no database','details':'start it'}\n"));
 	assert_logged(" [error] ADD: no database; start it\n");
-	assert_int_equal(run(env_add, "{\"name\":\"passes-on\"}"), 1);
+	assert_int_equal(run(env_add, "{'name':'passes-on'}"), 1);
 	assert_string_equal(out, "pod-a /ns eth0 A=1 v0 20"); /* byte for byte */
 }
 
 TEST(del_never_says_not_found)
 {
-	assert_int_equal(run(env_del, "{\"name\":\"misses\"}"), 1);
-	assert_string_equal(out, "{\"cniVersion\":\"0.1.0\",\"code\":11,"
-				 "\"msg\":\"host not there, not there\","
-				 "\"details\":\"file not there\"}\n");
-	assert_int_equal(run(env_add, "{\"name\":\"misses\"}"), 1);
+	assert_int_equal(run(env_del, "{'name':'misses'}"), 1);
+	assert_string_equal(out, J("{'cniVersion':'0.1.0','code':11,'msg':'host not there, not "
+				   "there','details':'file not there'}\n"));
+	assert_int_equal(run(env_add, "{'name':'misses'}"), 1);
 	assert_non_null(strstr(out, "host Not Found, not found"));
 }
 
 TEST(status_has_one_code)
 {
-	assert_int_equal(run(env_status, "{\"name\":\"fails\",\"cniVersion\":\"1.1.0\"}"), 1);
-	assert_string_equal(out, "{\"cniVersion\":\"1.1.0\",\"code\":50,\"msg\":\"no database\","
-				 "\"details\":\"start it\"}\n");
-	assert_int_equal(run(env_status, "{\"name\":\"refuses\",\"cniVersion\":\"1.1.0\"}"), 1);
-	assert_string_equal(out, "{\"cniVersion\":\"1.1.0\",\"code\":7,\"msg\":\"no address\","
-				 "\"details\":\"\"}\n");
+	assert_int_equal(run(env_status, "{'name':'fails','cniVersion':'1.1.0'}"), 1);
+	assert_string_equal(
+		out,
+		J("{'cniVersion':'1.1.0','code':50,'msg':'no database','details':'start it'}\n"));
+	assert_int_equal(run(env_status, "{'name':'refuses','cniVersion':'1.1.0'}"), 1);
+	assert_string_equal(out,
+			    J("{'cniVersion':'1.1.0','code':7,'msg':'no address','details':''}\n"));
 	assert_int_equal(run(env_status, "{"), 1);
-	assert_non_null(strstr(out, "\"code\":6,"));
-	assert_int_equal(run(env_status, "{\"name\":\"n\",\"cniVersion\":\"1.0.0\"}"), 1);
-	assert_non_null(strstr(out, "\"code\":1,"));
+	assert_non_null(strstr(out, J("'code':6,")));
+	assert_int_equal(run(env_status, "{'name':'n','cniVersion':'1.0.0'}"), 1);
+	assert_non_null(strstr(out, J("'code':1,")));
 }
 
 TEST(version_does_not_read_stdin)
@@ -135,10 +181,9 @@ TEST(version_does_not_read_stdin)
 	assert_int_equal(pipe(p), 0); /* nobody writes into it, nobody closes it */
 	w.in = p[0];
 	assert_int_equal(cni_run(&plugin, &w), 0);
-	assert_string_equal(
-		held(w.out, out, sizeof(out)),
-		"{\"cniVersion\":\"1.1.0\",\"supportedVersions\":[\"0.1.0\",\"0.2.0\",\"0.3.0\","
-		"\"0.3.1\",\"0.4.0\",\"1.0.0\",\"1.1.0\"]}\n");
+	assert_string_equal(held(w.out, out, sizeof(out)),
+			    J("{'cniVersion':'1.1.0','supportedVersions':['0.1.0','0.2.0','0.3.0','"
+			      "0.3.1','0.4.0','1.0.0','1.1.0']}\n"));
 	world_close(&w);
 	close(p[1]);
 }
@@ -162,8 +207,8 @@ TEST(a_command_that_there_is_not)
 	char *env[] = { "CNI_COMMAND=add", NULL };
 
 	assert_int_equal(run(env, ""), 1);
-	assert_string_equal(out, "{\"cniVersion\":\"1.1.0\",\"code\":4,"
-				 "\"msg\":\"unknown CNI_COMMAND: add\",\"details\":\"\"}\n");
+	assert_string_equal(out, J("{'cniVersion':'1.1.0','code':4,'msg':'unknown CNI_COMMAND: "
+				   "add','details':''}\n"));
 }
 
 TEST(the_environment_is_checked_before_stdin_is_read)
@@ -178,8 +223,8 @@ TEST(the_environment_is_checked_before_stdin_is_read)
 	assert_int_equal(cni_run(&plugin, &w), 1);
 	assert_string_equal(
 		held(w.out, out, sizeof(out)),
-		"{\"cniVersion\":\"1.1.0\",\"code\":4,\"msg\":\"required env variables "
-		"[CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME,CNI_PATH] missing\",\"details\":\"\"}\n");
+		J("{'cniVersion':'1.1.0','code':4,'msg':'required env variables "
+		  "[CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME,CNI_PATH] missing','details':''}\n"));
 	world_close(&w);
 	close(p[1]);
 }
@@ -189,7 +234,7 @@ TEST(stdin_that_does_not_end)
 	static const struct {
 		char *const *env;
 		const char *code;
-	} t[] = { { env_del, "\"code\":11," }, { env_status, "\"code\":50," } };
+	} t[] = { { env_del, "'code':11," }, { env_status, "'code':50," } };
 	int p[2];
 
 	for (size_t i = 0; i < COUNT(t); i++) {
@@ -200,7 +245,7 @@ TEST(stdin_that_does_not_end)
 		w.in = p[0];
 		assert_int_equal(cni_run(&plugin, &w), 1);
 		held(w.out, out, sizeof(out));
-		assert_non_null(strstr(out, t[i].code));
+		assert_non_null(strstr(out, J(t[i].code)));
 		assert_non_null(strstr(out, "error reading from stdin: the deadline has passed"));
 		world_close(&w);
 		close(p[1]);
@@ -209,7 +254,7 @@ TEST(stdin_that_does_not_end)
 
 TEST(nobody_reads_stdout)
 {
-	struct sys w = world_of(env_add, "{\"name\":\"net\"}");
+	struct sys w = world_of(env_add, "{'name':'net'}");
 	int p[2];
 
 	assert_int_equal(pipe(p), 0);
@@ -252,7 +297,7 @@ TEST(options_come_first)
 	held(w.out, out, sizeof(out));
 	assert_non_null(strstr(out, "test-cni " VERSION " (" BUILD_LINK " build)\n"));
 	world_close(&w);
-	w = world_of(env_del, "{\"name\":\"silent\"}");
+	w = world_of(env_del, "{'name':'silent'}");
 	assert_int_equal(cni_main(&plugin, 1, argv, &w), 0);
 	assert_string_equal(held(w.out, out, sizeof(out)), "");
 	world_close(&w);
@@ -286,7 +331,7 @@ TEST(without_memory_there_is_one_prepared_error)
 		int status = 1;
 
 		for (pieces = 0; status != 0; pieces++) {
-			struct sys w = world_of(envs[i], J("{'name':'net','cniVersion':'1.1.0'}"));
+			struct sys w = world_of(envs[i], "{'name':'net','cniVersion':'1.1.0'}");
 
 			status = run_without_memory(&w, pieces);
 			held(w.out, out, sizeof(out));
