@@ -77,7 +77,7 @@ double deadline_left(const struct deadline *d);
  */
 enum wait_result deadline_wait(const struct deadline *d, int fd, short events);
 
-/* Is somebody still there, and is there time? Asks without waiting. */
+/* Has the caller gone, or has the deadline passed? Does not wait. */
 enum wait_result deadline_check(const struct deadline *d);
 
 /* "the deadline has passed" or "nobody waits for the answer any more": why a wait ended. */

@@ -26,7 +26,7 @@ void log_open(struct log *l, const char *path);
 void log_close(struct log *l);
 
 /* One line, one write a destination. Control characters are escaped; what is longer than a pipe
- * takes in one write is cut. Never blocks for more than a moment. */
+ * takes in one write is cut. Blocks for LOG_SECONDS at most. */
 void log_line(struct log *l, enum log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

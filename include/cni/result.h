@@ -1,4 +1,5 @@
-/* A result that knows no version, and its form in each. (CNI specification, section 5) */
+/* A result independent of the protocol's version, read from and printed in the form of each.
+ * (CNI specification, section 5) */
 #ifndef CNI_RESULT_H
 #define CNI_RESULT_H
 
@@ -22,9 +23,9 @@ extern const struct json_key dns_keys[], route_keys[];
 
 /*
  * Reads a result of version `v`. An address that does not parse, a prefix length that is missing, a
- * value of the wrong type, a `cniVersion` that is there and differs from v: error `code`. Interface
- * indexes out of range are kept, as numbers that are at least that of the interfaces: the caller
- * checks them. *out is set only on success.
+ * value of the wrong type, a `cniVersion` that is there and differs from v: error `code`. An
+ * interface index that is out of range is kept (a negative one as a high number): the caller checks
+ * it. *out is set only on success.
  */
 int result_parse(const cJSON *object, enum cni_version v, enum cni_code code, struct result *out,
 		 struct err *e);

@@ -15,12 +15,12 @@
 PGconn *connect_to(const struct db_hosts *hosts, size_t host, const struct deadline *deadline,
 		   struct query_result *out);
 
-/* Waits for the server, as deadline_wait does. A server that never pauses does not draw the
- * deadline out. */
+/* Waits for the server, as deadline_wait does. A server that keeps sending cannot extend the
+ * deadline. */
 enum wait_result connect_wait(PGconn *conn, const struct deadline *deadline, short events);
 
-/* Keeps the first line of libpq's or the server's words. The SQLSTATE that PQERRORS_VERBOSE puts
- * into it goes to out->sqlstate. */
+/* Keeps the first line of a message of libpq or of the server. The SQLSTATE that PQERRORS_VERBOSE
+ * puts into it goes to out->sqlstate. */
 void note_error_text(const char *words, struct query_result *out);
 
 #define RESOLVE_MAX 8 /* addresses of one name that are tried */

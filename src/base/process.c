@@ -28,7 +28,7 @@
 #include "base/memory.h"
 #include "base/sys.h"
 
-#define SLICE_SECONDS 0.02 /* between two looks at what no descriptor tells */
+#define SLICE_SECONDS 0.02 /* how often is asked for what no descriptor reports */
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
@@ -233,8 +233,7 @@ static bool read_output(struct running *r)
 	return n > 0 && out->end != CHILD_OUTPUT_TOO_LONG;
 }
 
-/* Reads until the output's end, or until the child's end where somebody else holds the pipe open.
- */
+/* Reads until the output's end, or until the child has exited if others keep the pipe open. */
 static enum wait_result read_until_end(struct running *r)
 {
 	bool exited = false;

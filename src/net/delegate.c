@@ -173,12 +173,11 @@ static int failed_without_error(const char *path, const struct child_outcome *ou
 {
 	if (outcome->end == CHILD_SIGNALED)
 		err_set(e, CNI_IO_FAILURE,
-			"%s was ended by signal %d (%s) and without an error object", path,
+			"%s was ended by signal %d (%s), without an error object", path,
 			outcome->status, strsignal(outcome->status));
 	else
-		err_set(e, CNI_IO_FAILURE,
-			"%s ended with exit status %d and without an error object", path,
-			outcome->status);
+		err_set(e, CNI_IO_FAILURE, "%s ended with exit status %d, without an error object",
+			path, outcome->status);
 	return err_details(e, "%zu bytes on its stdout; see its messages on stderr", outcome->len);
 }
 

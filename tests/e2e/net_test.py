@@ -193,8 +193,8 @@ class Failures(Scripted):
         self.assert_undone('echo rubbish', 5, 'result')
         self.assert_undone('', 5, 'result')
         self.assert_undone('echo 7', 5, 'result')
-        self.assert_undone('exit 1', 5, 'exit status 1 and without an error object')
-        self.assert_undone('echo rubbish; exit 2', 5, 'exit status 2 and without an error object')
+        self.assert_undone('exit 1', 5, 'exit status 1, without an error object')
+        self.assert_undone('echo rubbish; exit 2', 5, 'exit status 2, without an error object')
 
     def test_an_invalid_result(self):
         self.assert_undone(says({**FIVE, 'cniVersion': '1.0.0'}), 5, 'the answer of')
@@ -206,7 +206,7 @@ class Failures(Scripted):
         self.assert_undone(says(FIVE) + '\n' + says(FIVE), 5, 'result')
 
     def test_an_exit_status_that_does_not_fit(self):
-        self.assert_undone(says(FIVE) + '\nexit 1', 5, 'exit status 1 and without an error object')
+        self.assert_undone(says(FIVE) + '\nexit 1', 5, 'exit status 1, without an error object')
         self.assert_undone(says(HELD), 5, 'exit status')
 
     def test_a_signal(self):

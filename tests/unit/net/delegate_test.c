@@ -138,7 +138,7 @@ static const struct row rows[] = {
 	{ CHILD_SIGNALED, SIGABRT, ERROR, 100, "" },
 	{ CHILD_EXITED, 0, ERROR, -CNI_IO_FAILURE, "error object with exit status 0" },
 	{ CHILD_EXITED, 1, RESULT, -CNI_IO_FAILURE,
-	  "ended with exit status 1 and without an error object" },
+	  "ended with exit status 1, without an error object" },
 	{ CHILD_EXITED, 1, "", -CNI_IO_FAILURE, "exit status 1" },
 	{ CHILD_EXITED, 127, "rubbish", -CNI_IO_FAILURE, "exit status 127" },
 	{ CHILD_EXITED, 1, ERROR ERROR, -CNI_IO_FAILURE, UNEXPLAINED },
