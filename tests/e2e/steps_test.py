@@ -110,15 +110,6 @@ class Steps(Case):
         self.does('del-ns.sh', NET, 'one')
         self.assertEqual(scripts.pods(), [])
 
-    def test_del_without_the_database_can_be_tried_again(self):
-        self.does('add-ns.sh', NET, 'one', '10.1.0.5')
-        db.stop()
-        self.refuses('del-ns.sh', NET, 'one')
-        self.assertEqual(scripts.pods(), ['one'])
-        db.start()
-        self.does('del-ns.sh', NET, 'one')
-        self.assertEqual((scripts.pods(), db.rows()), ([], []))
-
     def test_gc_keeps_the_named_pods_with_all_their_interfaces(self):
         self.does('add-ns.sh', NET, 'one', '10.1.0.1')
         self.does('add-ns.sh', NET, 'one', '10.1.0.2', 'net1')
@@ -138,11 +129,6 @@ class Steps(Case):
         shutil.rmtree(scripts.CACHE)
         self.does('gc.sh', NET, 'one')
         self.assertEqual(len(db.rows()), 1)
-
-    def test_gc_without_the_database_or_the_plugin_fails_and_says_so(self):
-        db.stop()
-        self.assertIn('127.0.0.1', self.refuses('gc.sh', NET, 'one'))
-        self.assertIn('failed to find plugin "status-cni" in /nowhere', self.refuses('gc.sh', NET, CNI_PATH='/nowhere'))
 
     def test_show_prints_what_psql_prints(self):
         self.assertIn('(0 rows)', self.does('show.sh').stdout)
@@ -204,6 +190,27 @@ class Networks(Case):
         self.assertEqual(db.sql('SELECT network FROM public.ips'), [['other.net']])
         self.does('del-ns.sh', 'other.net', 'one', NETCONFPATH='.', cwd=self.folder)
         self.assertEqual(db.rows(), [])
+
+    def impatient(self):
+        """A network whose plugins give up after a second."""
+        self.example['plugins'][0]['ipam']['timeout'] = 1
+        self.network('impatient')
+
+    def test_del_without_the_database_can_be_tried_again(self):
+        self.impatient()
+        self.does('add-ns.sh', 'impatient', 'one', '10.1.0.5', NETCONFPATH=self.folder)
+        db.stop()
+        self.refuses('del-ns.sh', 'impatient', 'one', NETCONFPATH=self.folder)
+        self.assertEqual(scripts.pods(), ['one'])
+        db.start()
+        self.does('del-ns.sh', 'impatient', 'one', NETCONFPATH=self.folder)
+        self.assertEqual((scripts.pods(), db.rows()), ([], []))
+
+    def test_gc_without_the_database_or_the_plugin_fails_and_says_so(self):
+        self.impatient()
+        db.stop()
+        self.assertIn('127.0.0.1', self.refuses('gc.sh', 'impatient', 'one', NETCONFPATH=self.folder))
+        self.assertIn('failed to find plugin "status-cni" in /nowhere', self.refuses('gc.sh', NET, CNI_PATH='/nowhere'))
 
     def test_gc_of_one_network_leaves_the_others(self):
         self.network('other')

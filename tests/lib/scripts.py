@@ -59,6 +59,9 @@ class Database:
         self.start()
 
     def start(self):
+        """Nothing where it runs."""
+        if os.path.exists(os.path.join(self.work, 'db', 'data', 'postmaster.pid')):
+            return
         done = run('db.sh', 'start')
         if done.returncode:
             raise RuntimeError(done.stdout + done.stderr)
