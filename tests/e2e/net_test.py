@@ -513,10 +513,12 @@ class HungFiles(Scripted):
             self.ends('ADD', 1, 3, netns=folder + '/ns')
         self.assertEqual(self.verbs(), [])
 
-    def test_the_file_with_the_password(self):
-        """Its default counts for STATUS: the file is looked at while the configuration is read."""
+    def test_files_that_the_configuration_names(self):
         with hung.hung_file_system() as folder:
-            self.ends('STATUS', 1, 4, plugin.IPAM, {'type': plugin.IPAM, 'host': 'localhost', 'passfile': folder + '/p'})
+            for key in ('passfile', 'logFile'):
+                with self.subTest(key):
+                    self.ends('STATUS', 1, 4, plugin.IPAM,
+                              {'type': plugin.IPAM, 'host': 'localhost', key: folder + '/file'})
 
 
 class Netns(Scripted):
