@@ -209,7 +209,7 @@ $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(ALL_OBJECTS)
 
 C_FILES = $(wildcard src/*.c src/*/*.c tests/*/*.c tests/unit/*/*.c)
 H_FILES = $(wildcard include/*/*.h tests/*/*.h)
-SH_FILES = $(wildcard *.sh */*.sh tests/*/*.sh examples/*/*.sh .ci/run)
+SH_FILES = $(wildcard *.sh */*.sh tests/*/*.sh examples/*/*.sh .packaging/*.sh .ci/run)
 
 lint: lint-layers lint-format lint-headers lint-tidy lint-cppcheck lint-shell
 
@@ -240,22 +240,37 @@ format:
 
 # --- install, clean ----------------------------------------------------------------------------
 
+MAN = $(O)/status-cni.8 $(O)/ipam-status-cni.8
+
+man: $(MAN)
+
+$(O)/%.8: $(O)/% .packaging/man.sh README.md
+	.packaging/man.sh $< >$@.new && mv $@.new $@
+
 # A plugin may be running: each is written under another name and renamed into place.
-install: all
-	install -d $(DESTDIR)$(CNIBINDIR) $(DESTDIR)$(PREFIX)/share/ipam-status-cni/sql/go-demo
+install: all man
+	install -d $(DESTDIR)$(CNIBINDIR) $(DESTDIR)$(PREFIX)/share/man/man8
 	for p in status-cni ipam-status-cni; do \
 		install -m 0755 $(BINDIR)/$$p $(DESTDIR)$(CNIBINDIR)/.$$p.new && \
 		mv -f $(DESTDIR)$(CNIBINDIR)/.$$p.new $(DESTDIR)$(CNIBINDIR)/$$p || exit 1; \
 	done
-	install -m 0644 sql/*.sql $(DESTDIR)$(PREFIX)/share/ipam-status-cni/sql
-	install -m 0755 sql/*.sh $(DESTDIR)$(PREFIX)/share/ipam-status-cni/sql
-	install -m 0644 sql/go-demo/*.sql $(DESTDIR)$(PREFIX)/share/ipam-status-cni/sql/go-demo
+	install -m 0644 $(MAN) $(DESTDIR)$(PREFIX)/share/man/man8
+	for f in $$(find sql examples -type f); do \
+		install -D -m $$([ -x $$f ] && echo 0755 || echo 0644) $$f $(DESTDIR)$(PREFIX)/share/ipam-status-cni/$$f || exit 1; \
+	done
+
+# A Debian package of the static executables: build/ipam-status-cni_VERSION_ARCHITECTURE.deb
+deb:
+	@[ $(LINK) = static ] || { echo '*** make deb packages the static build: run ./setup_dependencies.sh' >&2; exit 1; }
+	rm -rf $(O)/deb
+	$(MAKE) install DESTDIR=$(O)/deb PREFIX=/usr CNIBINDIR=/usr/lib/cni
+	.packaging/deb.sh $(O)/deb $(VERSION)
 
 clean:
 	rm -rf build plugins/bin
 
-.PHONY: FORCE all arm64 libpq library-cflags library-trial unit-tests check check-arm64 test check-db bench fuzz run-fuzzers install \
-	clean format lint lint-layers lint-format lint-headers lint-tidy lint-cppcheck lint-shell
+.PHONY: FORCE all arm64 libpq library-cflags library-trial unit-tests check check-arm64 test check-db bench fuzz run-fuzzers \
+	man install deb clean format lint lint-layers lint-format lint-headers lint-tidy lint-cppcheck lint-shell
 .SECONDARY:
 .DELETE_ON_ERROR:
 

@@ -21,7 +21,8 @@ readonly LOG=.deps/setup.log
 # bison and flex for the source of libpq from 17 on; zlib and zstd, where the static libcrypto compresses.
 BUILD_PACKAGES=(ca-certificates gcc libc6-dev make pkg-config dpkg-dev libssl-dev libpq-dev
 	bison flex zlib1g-dev libzstd-dev libcjson-dev iproute2 iputils-ping jq python3 util-linux)
-TEST_PACKAGES=(libcmocka-dev clang clang-format clang-tidy cppcheck shellcheck pgbouncer)
+TEST_PACKAGES=(libcmocka-dev clang clang-format clang-tidy cppcheck shellcheck pgbouncer
+	lintian)
 ARM64_PACKAGES=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
 ARM64_LIBRARIES=(libssl-dev zlib1g-dev libzstd-dev libcmocka-dev libcmocka0)    # unpacked, not installed
 
