@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Which machine this is and since when it lives: system containers that start anew, machine ids that do not
+last. Needs root for namespaces and a PostgreSQL server's programs."""
+import time
+import uuid
+
+import plugin_case
+import tap
+from plugin_case import BOTH, elsewhere
+
+A, B = '10.0.0.5/24', '10.0.0.6/24'
+
+
+def life():
+    """For through: a process namespace with a boot id of its own, whose process 1 starts now."""
+    script = 'f=$(mktemp); echo "$1" >$f; mount --bind $f /proc/sys/kernel/random/boot_id; rm $f; shift; "$@"; exit $?'
+    return ['unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc',
+            'sh', '-c', script, 'sh', str(uuid.uuid4())]
+
+
+class Restart(plugin_case.PluginCase):
+    """A system container: its boot id is another at each start, its kernel's uptime is the physical host's, and its process 1 is young."""
+
+    def setUp(self):
+        super().setUp()
+        self.add(A, container='before', through=life())
+        time.sleep(0.2)
+
+    def test_what_it_left_is_of_an_earlier_life(self):
+        last = 'before'
+        for which in BOTH:
+            self.allowed(self.ask('ADD', A, container=f'after-{which}', which=which, through=life()), f'"{last}-eth0"')
+            last = f'after-{which}'
+            self.assertEqual(self.rows('pod_id'), [(last,)])
+            time.sleep(0.2)
+
+    def test_gc_frees_what_it_left_and_nothing_else(self):
+        self.server.psql("INSERT INTO public.ips (pod_id, interface, ip, network, node, host_id, boot_id) SELECT"
+                         f" 'far', interface, '{B}', network, 'far', host_id, boot_id FROM public.ips WHERE network = '{self.network}'")
+        self.allowed(self.ask('GC', through=life()), '"before-eth0"')
+        self.assertEqual(self.held(), [B])
+
+    def test_the_same_container_keeps_its_address(self):
+        self.assertEqual(self.add(A, container='before', through=life()).addresses, [A])
+        self.allowed(self.ask('CHECK', A, container='before', conf={'prevResult': {'ips': [{'address': A}]}}, through=life()))
+
+    def test_what_is_younger_than_its_process_1_is_of_another_host(self):
+        """A clone that runs at the same time."""
+        self.change("created_on = now() + interval '1 hour', held_since = now() + interval '1 hour'")
+        self.refused(self.ask('ADD', A, container='after', through=life()), 100, 'before')
+        self.allowed(self.ask('GC', through=life()), '[warning]')
+        self.assertEqual(self.held(), [A])
+
+    def test_an_old_process_1_leaves_the_kernel_s_word(self):
+        """Without a process namespace of its own: process 1 is older than the row."""
+        through = elsewhere(boot_id=str(uuid.uuid4()))
+        self.refused(self.ask('ADD', A, container='after', through=through), 100, 'before')
+        self.allowed(self.ask('GC', through=through), '[warning]')
+        self.assertEqual(self.held(), [A])
+
+
+class Names(plugin_case.PluginCase):
+    def test_a_machine_id_that_is_new_at_each_boot_is_refused(self):
+        """It is the very file that systemd keeps in memory."""
+        through = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', 'mount -t tmpfs tmpfs /run; tr -d - '
+                   '</proc/sys/kernel/random/uuid >/run/machine-id; mount --bind /run/machine-id /etc/machine-id; exec "$0"']
+        for which in BOTH:
+            self.refused(self.ask('ADD', A, which=which, through=through), 7, '"node"')
+            self.assertEqual(self.add(A, which=which, ipam={'node': 'here'}, through=through).addresses, [A])
+            self.allowed(self.ask('DEL', which=which, ipam={'node': 'here'}, through=through))
+
+
+if __name__ == '__main__':
+    tap.main()
