@@ -28,11 +28,14 @@ int ranges_read(const cJSON *json, struct ranges *out, struct err *e);
 const struct range *ranges_holding(const struct ranges *r, const struct ip *ip);
 
 /*
- * Completes an address and checks it. It gets the prefix length of its range if it has none (-1),
- * and the gateway of its range if `gateway` has family 0. CNI_INVALID_NETWORK_CONFIG if the address
- * lies outside of the ranges, stays without a prefix length or cannot be an interface's, and if the
- * gateway is of another family.
+ * Completes an address and checks it. Without a prefix length (-1) it gets that of its range,
+ * without a gateway (family 0) the range's. CNI_INVALID_NETWORK_CONFIG if the address lies outside
+ * of the ranges, has another prefix length than its range or none, or cannot be an interface's.
  */
-int address_check(const struct ranges *ranges, struct ip *ip, struct ip *gateway, struct err *e);
+int address_check(const struct ranges *ranges, struct address *a, struct err *e);
+
+/* CNI_INVALID_NETWORK_CONFIG if the gateway cannot be that of the address: it is of another family,
+ * the address itself, or one that no interface can have. A gateway of family 0 is none. */
+int gateway_check(const struct ip *gateway, const struct ip *ip, struct err *e);
 
 #endif

@@ -9,6 +9,60 @@
 
 #define MAX_RANGES 4096 /* each one is compared with all before it */
 
+/* ---- what an interface can have ---- */
+
+/* Why no interface can have this address, whatever its prefix length; NULL: one can. */
+static const char *why_forbidden(const struct ip *ip)
+{
+	static const struct {
+		const char *net, *why;
+	} forbidden[] = {
+		{ "0.0.0.0/32", "is the unspecified address" },
+		{ "127.0.0.0/8", "is a loopback address" },
+		{ "224.0.0.0/4", "is a multicast address" },
+		{ "::/128", "is the unspecified address" },
+		{ "::1/128", "is a loopback address" },
+		{ "ff00::/8", "is a multicast address" },
+		{ "::ffff:0:0/96", "is an IPv4-mapped address: write the IPv4 address" },
+	};
+
+	for (size_t i = 0; i < sizeof(forbidden) / sizeof(*forbidden); i++) {
+		struct ip net;
+
+		if (ip_parse(forbidden[i].net, &net) && net.family == ip->family && ip_in(ip, &net))
+			return forbidden[i].why;
+	}
+	return NULL;
+}
+
+/* An IPv4 prefix up to /30 has a network and a broadcast address. */
+static const char *why_reserved(const struct ip *ip)
+{
+	struct ip network = ip_network(ip), last = ip_last(ip);
+
+	if (ip->family != 4 || ip->prefix > 30)
+		return NULL;
+	if (ip_same_host(ip, &network))
+		return "is the network address of its prefix";
+	return ip_same_host(ip, &last) ? "is the broadcast address of its prefix" : NULL;
+}
+
+/* Why it cannot be the gateway of an address with that prefix length; NULL: it can. */
+static const char *why_no_gateway(const struct ip *gateway, const struct ip *ip)
+{
+	struct ip inside = *gateway;
+	const char *why = why_forbidden(gateway);
+
+	if (gateway->family != ip->family)
+		return "is of another family";
+	if (why)
+		return why;
+	if (!ip_in(gateway, ip))
+		return NULL;
+	inside.prefix = ip->prefix;
+	return why_reserved(&inside);
+}
+
 /* ---- the configuration ---- */
 
 static bool range_holds(const struct range *r, const struct ip *ip)
@@ -75,6 +129,7 @@ static void set_defaults(struct range *r)
 static int read_range(const cJSON *json, struct range *r, struct err *e)
 {
 	char ip[IP_TEXT], subnet[IP_TEXT];
+	const char *why;
 
 	if (!cJSON_IsObject(json))
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "a range is an object with a subnet");
@@ -86,10 +141,10 @@ static int read_range(const cJSON *json, struct range *r, struct err *e)
 	    read_ip(json, "gateway", &r->gateway, e) < 0)
 		return -1;
 	ip_text(&r->subnet, true, subnet);
-	if (r->gateway.family != r->subnet.family)
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "gateway %s is of another family than %s",
-			       ip_text(&r->gateway, false, ip), subnet);
+	why = why_no_gateway(&r->gateway, &r->subnet);
+	if (why)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "gateway %s of %s %s",
+			       ip_text(&r->gateway, false, ip), subnet, why);
 	if (r->start.family != r->subnet.family || !ip_in(&r->start, &r->subnet))
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "rangeStart %s is not in network %s",
 			       ip_text(&r->start, false, ip), subnet);
@@ -162,72 +217,50 @@ int ranges_read(const cJSON *json, struct ranges *out, struct err *e)
 
 /* ---- a single address ---- */
 
-/* Why no interface can have this address, whatever its prefix length; NULL: one can. */
-static const char *why_forbidden(const struct ip *ip)
+int address_check(const struct ranges *ranges, struct address *a, struct err *e)
 {
-	static const struct {
-		const char *net, *why;
-	} forbidden[] = {
-		{ "0.0.0.0/32", "is the unspecified address" },
-		{ "127.0.0.0/8", "is a loopback address" },
-		{ "224.0.0.0/4", "is a multicast address" },
-		{ "::/128", "is the unspecified address" },
-		{ "::1/128", "is a loopback address" },
-		{ "ff00::/8", "is a multicast address" },
-		{ "::ffff:0:0/96", "is an IPv4-mapped address: write the IPv4 address" },
-	};
+	const struct range *in = ranges_holding(ranges, &a->ip);
+	const char *why = why_forbidden(&a->ip);
+	char ip[IP_TEXT], subnet[IP_TEXT];
 
-	for (size_t i = 0; i < sizeof(forbidden) / sizeof(*forbidden); i++) {
-		struct ip net;
-
-		if (ip_parse(forbidden[i].net, &net) && net.family == ip->family && ip_in(ip, &net))
-			return forbidden[i].why;
-	}
-	return NULL;
-}
-
-/* An IPv4 prefix up to /30 has a network and a broadcast address. */
-static const char *why_reserved(const struct ip *ip)
-{
-	struct ip network = ip_network(ip), last = ip_last(ip);
-
-	if (ip->family != 4 || ip->prefix > 30)
-		return NULL;
-	if (ip_same_host(ip, &network))
-		return "is the network address of its prefix";
-	return ip_same_host(ip, &last) ? "is the broadcast address of its prefix" : NULL;
-}
-
-int address_check(const struct ranges *ranges, struct ip *ip, struct ip *gateway, struct err *e)
-{
-	const struct range *in = ranges_holding(ranges, ip);
-	const char *why = why_forbidden(ip);
-	char a[IP_TEXT], b[IP_TEXT];
-
+	ip_text(&a->ip, true, ip);
 	if (why)
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s %s", ip_text(ip, true, a), why);
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s %s", ip, why);
 	if (ranges->n > 0 && !in)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s is outside of all ipam.ranges",
-			       ip_text(ip, true, a));
-	if (ip->prefix < 0 && !in)
+			       ip);
+	if (a->ip.prefix < 0 && !in)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 			       "%s has no prefix length: write it as %s/%d or the like, or add a "
 			       "range that holds it to ipam.ranges",
-			       ip_text(ip, false, a), ip_text(ip, false, b),
-			       ip->family == 4 ? 24 : 64);
-	if (in && ip_same_host(ip, &in->gateway))
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s is the gateway of its range",
-			       ip_text(ip, true, a));
-	if (ip->prefix < 0)
-		ip->prefix = in->subnet.prefix;
-	if (in && !gateway->family)
-		*gateway = in->gateway;
-	why = why_reserved(ip);
-	if (why)
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s %s", ip_text(ip, true, a), why);
-	if (gateway->family && gateway->family != ip->family)
+			       ip, ip, a->ip.family == 4 ? 24 : 64);
+	if (in && ip_same_host(&a->ip, &in->gateway))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s is the gateway of its range", ip);
+	if (in && a->ip.prefix >= 0 && a->ip.prefix != in->subnet.prefix)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "%s has a gateway of another family: %s", ip_text(ip, true, a),
-			       ip_text(gateway, false, b));
+			       "%s has another prefix length than its range, which is in %s", ip,
+			       ip_text(&in->subnet, true, subnet));
+	if (in) {
+		a->ip.prefix = in->subnet.prefix;
+		if (!a->gateway.family)
+			a->gateway = in->gateway;
+	}
+	why = why_reserved(&a->ip);
+	if (why)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s %s", ip_text(&a->ip, true, ip),
+			       why);
 	return 0;
+}
+
+int gateway_check(const struct ip *gateway, const struct ip *ip, struct err *e)
+{
+	const char *why = gateway->family ? why_no_gateway(gateway, ip) : NULL;
+	char a[IP_TEXT], b[IP_TEXT];
+
+	if (gateway->family && !why && ip_same_host(gateway, ip))
+		why = "is the address itself";
+	if (!why)
+		return 0;
+	return err_set(e, CNI_INVALID_NETWORK_CONFIG, "the gateway %s of %s %s",
+		       ip_text(gateway, false, a), ip_text(ip, true, b), why);
 }

@@ -1,7 +1,10 @@
 /*
- * Which addresses an attachment asks for. There are several sources, because each runtime has a way
- * of its own; the first one that is not empty replaces those that follow it, but CNI_ARGS are added
- * to what the configuration says.
+ * Which addresses an attachment asks for.
+ *
+ * There are several sources, because each runtime has a way of its own, and some use two at once:
+ * nerdctl sends an IPv4 address by CNI_ARGS and an IPv6 address by runtimeConfig. So for each of
+ * the two families the first source that names an address of it decides. CNI_ARGS and the
+ * configuration are one source.
  */
 #include "ipam/request.h"
 
@@ -16,11 +19,16 @@
 /* A position in the table is a smallint. */
 #define MAX_ADDRESSES 32767
 
+static int too_many(struct err *e)
+{
+	return err_set(e, CNI_INVALID_NETWORK_CONFIG, "more than %d addresses for one attachment",
+		       MAX_ADDRESSES);
+}
+
 static int add(struct addresses *all, const struct address *new, struct err *e)
 {
 	if (all->n >= MAX_ADDRESSES)
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "more than %d addresses for one attachment", MAX_ADDRESSES);
+		return too_many(e);
 	addresses_add(all, new);
 	return 0;
 }
@@ -174,6 +182,35 @@ static int unite(const struct addresses *all, struct addresses *out, struct err 
 	return 0;
 }
 
+/* Adds what a source says of the families that no source before it has named. */
+static void add_source(struct addresses *all, const struct addresses *source)
+{
+	bool named[2] = { addresses_of_family(all, 4) > 0, addresses_of_family(all, 6) > 0 };
+
+	for (size_t i = 0; i < source->n; i++)
+		if (!named[source->list[i].ip.family == 6])
+			addresses_add(all, &source->list[i]);
+}
+
+/* Completes and checks them. GATEWAY goes to those of the last source, which begin at `last`. */
+static int check_all(const struct ranges *ranges, struct addresses *all, const char *gateway,
+		     size_t last, struct err *e)
+{
+	struct addresses of_last = { all->list + last, all->n - last };
+
+	if (all->n > MAX_ADDRESSES)
+		return too_many(e);
+	for (size_t i = 0; i < all->n; i++)
+		if (address_check(ranges, &all->list[i], e) < 0)
+			return -1;
+	if (gateway && each_part(gateway, "CNI_ARGS GATEWAY", add_gateway, &of_last, e) < 0)
+		return -1;
+	for (size_t i = 0; i < all->n; i++)
+		if (gateway_check(&all->list[i].gateway, &all->list[i].ip, e) < 0)
+			return -1;
+	return 0;
+}
+
 int request_read(const struct cni_call *call, const struct ipam_conf *conf, struct addresses *out,
 		 struct err *e)
 {
@@ -181,25 +218,26 @@ int request_read(const struct cni_call *call, const struct ipam_conf *conf, stru
 	const cJSON *runtime = json_get(call->conf, "runtimeConfig");
 	const cJSON *args = json_get(json_get(call->conf, "args"), "cni");
 	const char *ip = cni_arg(call, "IP"), *gateway = cni_arg(call, "GATEWAY");
-	struct addresses all = { 0 };
+	struct addresses sources[4] = { 0 }, all = { 0 };
+	size_t last;
 
 	*out = (struct addresses){ 0 };
 	if (cni_args_check(call, e) < 0 ||
 	    json_check(call->conf, request_keys, "", &rules, e) < 0 ||
-	    from_list(json_get(runtime, "ips"), "runtimeConfig.ips", &all, e) < 0 ||
-	    (all.n == 0 && from_annotation(call->conf, &all, e) < 0) ||
-	    (all.n == 0 && from_list(json_get(args, "ips"), "args.cni.ips", &all, e) < 0))
+	    from_list(json_get(runtime, "ips"), "runtimeConfig.ips", &sources[0], e) < 0 ||
+	    from_annotation(call->conf, &sources[1], e) < 0 ||
+	    from_list(json_get(args, "ips"), "args.cni.ips", &sources[2], e) < 0 ||
+	    from_conf(conf->addresses, &sources[3], e) < 0)
 		return -1;
-	if (all.n > 0)
-		ip = gateway = NULL; /* CNI_ARGS and the configuration do not count */
-	else if (from_conf(conf->addresses, &all, e) < 0)
+	if (sources[2].n > 0)
+		ip = gateway = NULL; /* the conventions document: args stand instead of CNI_ARGS */
+	if (ip && each_part(ip, "CNI_ARGS IP", add_text, &sources[3], e) < 0)
 		return -1;
-	if (ip && each_part(ip, "CNI_ARGS IP", add_text, &all, e) < 0)
+	for (size_t i = 0; i < 3; i++)
+		add_source(&all, &sources[i]);
+	last = all.n;
+	add_source(&all, &sources[3]);
+	if (check_all(&conf->ranges, &all, gateway, last, e) < 0 || unite(&all, out, e) < 0)
 		return -1;
-	for (size_t i = 0; i < all.n; i++)
-		if (address_check(&conf->ranges, &all.list[i].ip, &all.list[i].gateway, e) < 0)
-			return -1;
-	if (gateway && each_part(gateway, "CNI_ARGS GATEWAY", add_gateway, &all, e) < 0)
-		return -1;
-	return unite(&all, out, e) < 0 ? -1 : result_check_capacity(out, call->version, e);
+	return result_check_capacity(out, call->version, e);
 }

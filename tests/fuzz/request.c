@@ -32,9 +32,9 @@ static void must_be_usable(const struct addresses *all, const struct ranges *ran
 		MUST(copy.ip.prefix >= 0 && copy.ip.prefix <= ip_bits(&copy.ip));
 		MUST(addresses_find(all, &copy.ip) == &all->list[i]);
 		MUST(ranges->n == 0 || ranges_holding(ranges, &copy.ip));
-		MUST(address_check(ranges, &copy.ip, &copy.gateway, &e) == 0);
+		MUST(address_check(ranges, &copy, &e) == 0);
 		MUST(memcmp(&copy, &all->list[i], sizeof(copy)) == 0);
-		MUST(!copy.gateway.family || copy.gateway.family == copy.ip.family);
+		MUST(gateway_check(&copy.gateway, &copy.ip, &e) == 0);
 	}
 }
 

@@ -79,7 +79,12 @@ TEST(what_is_refused)
 		{ "[[{" SUBNET ",'gateway':'10.0.0.1/24'}]]",
 		  "ipam.ranges: gateway is not an IP address: \"10.0.0.1/24\"" },
 		{ "[[{" SUBNET ",'gateway':'fd00::1'}]]",
-		  "ipam.ranges: gateway fd00::1 is of another family than 10.0.0.0/24" },
+		  "ipam.ranges: gateway fd00::1 of 10.0.0.0/24 is of another family" },
+		{ "[[{" SUBNET ",'gateway':'10.0.0.255'}]]",
+		  "ipam.ranges: gateway 10.0.0.255 of 10.0.0.0/24 is the broadcast address of its "
+		  "prefix" },
+		{ "[[{" SUBNET ",'gateway':'127.0.0.1'}]]",
+		  "ipam.ranges: gateway 127.0.0.1 of 10.0.0.0/24 is a loopback address" },
 		{ "[[{" SUBNET ",'rangeStart':'10.0.1.1'}]]",
 		  "ipam.ranges: rangeStart 10.0.1.1 is not in network 10.0.0.0/24" },
 		{ "[[{" SUBNET ",'rangeStart':'fd00::1'}]]",
@@ -184,17 +189,18 @@ static const char *use(const char *ranges_json, const char *address, const char 
 {
 	static char said[1200];
 	struct ranges ranges = { 0 };
-	struct ip ip, gw = { 0 };
+	struct address one = { 0 };
 	struct err e = { 0 };
 	char a[IP_TEXT], b[IP_TEXT];
 
 	if (ranges_json)
 		assert_int_equal(read(ranges_json, &ranges, &e), 0);
-	assert_true(ip_parse(address, &ip));
+	assert_true(ip_parse(address, &one.ip));
 	if (gateway)
-		assert_true(ip_parse(gateway, &gw));
-	if (address_check(&ranges, &ip, &gw, &e) == 0)
-		snprintf(said, sizeof(said), "%s %s", ip_text(&ip, true, a), ip_text(&gw, true, b));
+		assert_true(ip_parse(gateway, &one.gateway));
+	if (address_check(&ranges, &one, &e) == 0 && gateway_check(&one.gateway, &one.ip, &e) == 0)
+		snprintf(said, sizeof(said), "%s %s", ip_text(&one.ip, true, a),
+			 ip_text(&one.gateway, true, b));
 	else
 		snprintf(said, sizeof(said), "%d: %s", (int)e.code, e.msg);
 	return said;
@@ -216,7 +222,11 @@ TEST(what_can_be_given_out)
 		{ NULL, "fd00::ffff:ffff:ffff:ffff/64", NULL, "fd00::ffff:ffff:ffff:ffff/64 " },
 		{ NULL, "fe80::1/64", NULL, "fe80::1/64 " },
 		{ RANGES, "10.0.0.5", NULL, "10.0.0.5/24 10.0.0.1" },
-		{ RANGES, "10.0.0.5/16", NULL, "10.0.0.5/16 10.0.0.1" },
+		{ RANGES, "10.0.0.5/24", NULL, "10.0.0.5/24 10.0.0.1" },
+		{ NULL, "10.0.0.5/24", "169.254.1.1", "10.0.0.5/24 169.254.1.1" },
+		{ NULL, "10.0.0.5/31", "10.0.0.4", "10.0.0.5/31 10.0.0.4" },
+		{ NULL, "10.0.0.5/24", "10.0.1.0", "10.0.0.5/24 10.0.1.0" },
+		{ NULL, "fd00::5/64", "fd00::", "fd00::5/64 fd00::" },
 		{ RANGES, "10.0.0.5", "10.0.0.9", "10.0.0.5/24 10.0.0.9" },
 		{ RANGES, "fd00::5", NULL, "fd00::5/64 fd00::fe" },
 	};
@@ -254,13 +264,33 @@ TEST(what_cannot)
 		  "7: fd00::5 has no prefix length: write it as fd00::5/64 or the like, or add a "
 		  "range that holds it to ipam.ranges" },
 		{ NULL, "10.0.0.5/24", "fd00::1",
-		  "7: 10.0.0.5/24 has a gateway of another family: fd00::1" },
+		  "7: the gateway fd00::1 of 10.0.0.5/24 is of another family" },
 		{ RANGES, "10.0.1.5/24", NULL, "7: 10.0.1.5/24 is outside of all ipam.ranges" },
 		{ RANGES, "10.0.1.5", NULL, "7: 10.0.1.5 is outside of all ipam.ranges" },
 		{ RANGES, "10.0.0.1", NULL, "7: 10.0.0.1 is the gateway of its range" },
 		{ RANGES, "fd00::fe/64", NULL, "7: fd00::fe/64 is the gateway of its range" },
 		{ RANGES, "10.0.0.127/25", NULL,
-		  "7: 10.0.0.127/25 is the broadcast address of its prefix" },
+		  "7: 10.0.0.127/25 has another prefix length than its range, which is in "
+		  "10.0.0.0/24" },
+		{ RANGES, "10.0.0.5/8", NULL,
+		  "7: 10.0.0.5/8 has another prefix length than its range, which is in "
+		  "10.0.0.0/24" },
+		{ NULL, "10.0.0.5/24", "10.0.0.5",
+		  "7: the gateway 10.0.0.5 of 10.0.0.5/24 is the address itself" },
+		{ NULL, "10.0.0.5/24", "10.0.0.0",
+		  "7: the gateway 10.0.0.0 of 10.0.0.5/24 is the network address of its prefix" },
+		{ NULL, "10.0.0.5/24", "10.0.0.255",
+		  "7: the gateway 10.0.0.255 of 10.0.0.5/24 is the broadcast address of its "
+		  "prefix" },
+		{ NULL, "10.0.0.5/24", "0.0.0.0",
+		  "7: the gateway 0.0.0.0 of 10.0.0.5/24 is the unspecified address" },
+		{ NULL, "10.0.0.5/24", "127.0.0.1",
+		  "7: the gateway 127.0.0.1 of 10.0.0.5/24 is a loopback address" },
+		{ NULL, "10.0.0.5/24", "224.0.0.1",
+		  "7: the gateway 224.0.0.1 of 10.0.0.5/24 is a multicast address" },
+		{ NULL, "fd00::5/64", "::ffff:10.0.0.1",
+		  "7: the gateway ::ffff:10.0.0.1 of fd00::5/64 is an IPv4-mapped address: write "
+		  "the IPv4 address" },
 		{ "[[{'subnet':'10.0.0.0/24','rangeEnd':'10.0.0.255'}]]", "10.0.0.255", NULL,
 		  "7: 10.0.0.255/24 is the broadcast address of its prefix" },
 	};

@@ -81,23 +81,33 @@ TEST(each_source)
 	ask_all(t, COUNT(t));
 }
 
-TEST(their_order)
+#define ALL_OF(runtime, noted, cni)                                                                \
+	STATIC "," CNI(cni) "," CAPABLE "'runtimeConfig':{'ips':" runtime ",'" NOTE                \
+			    "':{'ipam-status-cni/ips':'" noted "'}}"
+
+TEST(for_each_family_the_first_source_that_names_it_decides)
 {
 	static const struct ask t[] = {
-		/* the first that is not empty replaces what follows */
-		{ STATIC
-		  "," CNI("['10.0.3.3/24']") ",'capabilities':{'" NOTE
-					     "':true},'runtimeConfig':{'ips':['10.0.1.1/24'],'" NOTE
-					     "':{'ipam-status-cni/ips':'10.0.2.2/24'}}",
+		{ ALL_OF("['10.0.1.1/24']", "10.0.2.2/24", "['10.0.3.3/24']"),
 		  "IP=10.0.4.4/24;GATEWAY=10.0.1.254", "10.0.1.1/24" },
-		{ STATIC "," CNI("['10.0.3.3/24']") ",'capabilities':{'" NOTE
-						    "':true},'runtimeConfig':{'ips':[],'" NOTE
-						    "':{'ipam-status-cni/ips':'10.0.2.2/24'}}",
-		  "IP=10.0.4.4/24", "10.0.2.2/24" },
-		{ STATIC "," CNI("['10.0.3.3/24']") "," RUNTIME("null"), "IP=10.0.4.4/24",
-		  "10.0.3.3/24" },
-		/* CNI_ARGS are added to the configuration */
-		{ STATIC "," CNI("[]"), "IP=10.0.4.4/24", "10.0.9.9/24 10.0.4.4/24" },
+		{ ALL_OF("[]", "10.0.2.2/24", "['10.0.3.3/24']"), "IP=10.0.4.4/24", "10.0.2.2/24" },
+		{ ALL_OF("null", "", "['10.0.3.3/24']"), "IP=10.0.4.4/24", "10.0.3.3/24" },
+		{ ALL_OF("[]", "", "[]"), "IP=10.0.4.4/24", "10.0.9.9/24 10.0.4.4/24" },
+		{ ALL_OF("['fd00::1/64']", "10.0.2.2/24,fd00::2/64", "['10.0.3.3/24']"),
+		  "IP=10.0.4.4/24", "fd00::1/64 10.0.2.2/24" },
+		{ ALL_OF("['fd00::1/64']", "", "[]"), "IP=10.0.4.4/24",
+		  "fd00::1/64 10.0.9.9/24 10.0.4.4/24" },
+		/* nerdctl's --ip and --ip6; multus, which sends the same by both */
+		{ IPAM "," RUNTIME("['fd00::1/64']"), "IP=10.0.4.4/24", "fd00::1/64 10.0.4.4/24" },
+		{ IPAM "," RUNTIME("['10.0.4.4/24']"), "IP=10.0.4.4/24", "10.0.4.4/24" },
+		/* args.cni.ips stands instead of CNI_ARGS for both families, the configuration
+		   counts */
+		{ IPAM "," CNI("['fd00::3/64']"), "IP=10.0.4.4/24;GATEWAY=nonsense", "fd00::3/64" },
+		{ STATIC "," CNI("['fd00::3/64']"), "IP=10.0.4.4/24;GATEWAY=10.0.9.1",
+		  "fd00::3/64 10.0.9.9/24" },
+		/* GATEWAY is for CNI_ARGS and the configuration */
+		{ IPAM "," RUNTIME("['10.0.1.1/24']"), "IP=fd00::4/64;GATEWAY=10.0.1.254,fd00::fe",
+		  "10.0.1.1/24 fd00::4/64>fd00::fe" },
 		{ STATIC, "IP=", "10.0.9.9/24" },
 		/* the annotation counts only where its capability is declared */
 		{ STATIC "," NOTED("{'ipam-status-cni/ips':'10.0.2.2/24'}"), "", "10.0.9.9/24" },
@@ -106,9 +116,11 @@ TEST(their_order)
 		{ STATIC "," CAPABLE NOTED("null"), "", "10.0.9.9/24" },
 		{ STATIC "," CAPABLE NOTED("{'ipam-status-cni/ips':null}"), "", "10.0.9.9/24" },
 		{ STATIC "," CAPABLE NOTED("{'ipam-status-cni/ips':' , '}"), "", "10.0.9.9/24" },
-		/* what is replaced is not looked at */
-		{ IPAM "," RUNTIME("['10.0.1.1/24']"), "IP=nonsense;GATEWAY=nonsense",
-		  "10.0.1.1/24" },
+		/* what does not count need not be one that can be given out, but an address */
+		{ IPAM "," RUNTIME("['10.0.1.1/24']"), "IP=127.0.0.1", "10.0.1.1/24" },
+		{ IPAM "," RUNTIME("['10.0.1.1/24']"), "IP=nonsense",
+		  "7: CNI_ARGS IP: \"nonsense\" is not an IP address with or without a prefix "
+		  "length, such as 10.0.0.5/24" },
 	};
 
 	ask_all(t, COUNT(t));
@@ -137,6 +149,10 @@ TEST(gateways_from_the_arguments)
 		  "GATEWAY=10.0.9.2", "10.0.9.9/24>10.0.9.2" },
 		{ "'ipam':{" RANGES "}", "IP=10.0.0.5;GATEWAY=10.0.0.9", "10.0.0.5/24>10.0.0.9" },
 		{ IPAM, "GATEWAY=10.0.0.1", "" },
+		{ IPAM, "IP=10.0.0.5/24;GATEWAY=10.0.0.5",
+		  "7: the gateway 10.0.0.5 of 10.0.0.5/24 is the address itself" },
+		{ "'ipam':{'addresses':[{'address':'10.0.9.9/24','gateway':'127.0.0.1'}]}", "",
+		  "7: the gateway 127.0.0.1 of 10.0.9.9/24 is a loopback address" },
 		{ IPAM, "IP=10.0.0.5/24;GATEWAY=10.0.0.1/24",
 		  "7: CNI_ARGS GATEWAY: \"10.0.0.1/24\" is not an IP address without a prefix "
 		  "length" },
@@ -161,6 +177,9 @@ TEST(equal_addresses_and_ranges)
 		  "10.0.0.5/24>10.0.0.1 fd00::5/64>fd00::1" },
 		{ "'ipam':{" RANGES "}", "IP=10.0.1.5/24",
 		  "7: 10.0.1.5/24 is outside of all ipam.ranges" },
+		{ "'ipam':{" RANGES "}", "IP=10.0.0.5/8",
+		  "7: 10.0.0.5/8 has another prefix length than its range, which is in "
+		  "10.0.0.0/24" },
 		{ IPAM, "IP=10.0.0.5",
 		  "7: 10.0.0.5 has no prefix length: write it as 10.0.0.5/24 or the like, or add a "
 		  "range that holds it to ipam.ranges" },
