@@ -262,9 +262,9 @@ static void release(void *context, struct log *log)
 		return;
 	if (s->release(s->context, by, &a->inserted, &deadline, &e) == STORE_DONE)
 		log_line(log, LOG_INFO,
-			 "successfully deleted the existing allocation for \"%s-%s\"%s: ADD could "
+			 "successfully deleted the existing allocation for \"%s-%s\": ADD could "
 			 "not be answered",
-			 by->pod, by->interface, in_brackets(pod_of_call(a->call)));
+			 by->pod, by->interface);
 	else
 		log_line(log, LOG_WARNING, "what this ADD has recorded stays until DEL or GC: %s",
 			 e.msg);
@@ -285,9 +285,9 @@ int ipam_add(const struct cni_call *call, struct cni_reply *out, struct err *e)
 		return -1;
 	}
 	for (size_t i = 0; a->inserted.n && i < a->recorded.n; i++)
-		log_line(call->log, LOG_INFO, "recorded %s for \"%s-%s\"%s",
+		log_line(call->log, LOG_INFO, "recorded %s for \"%s-%s\"",
 			 ip_text(&a->recorded.list[i].ip, true, text), call->container,
-			 call->ifname, in_brackets(pod_of_call(call)));
+			 call->ifname);
 	result = a->ipam.conf.answer;
 	result.ips = a->recorded;
 	*out = (struct cni_reply){ .json = result_print(&result, call->version),

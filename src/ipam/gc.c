@@ -118,6 +118,8 @@ int valid_attachments_read(const cJSON *conf, const char **out, struct err *e)
 
 static void log_released(const struct cni_call *call, const struct released_rows *gone)
 {
+	bool known = cni_pod(call)[0]; /* every line names it */
+
 	for (size_t i = 0; i < gone->n; i++) {
 		const struct released *one = &gone->rows[i];
 
@@ -125,7 +127,7 @@ static void log_released(const struct cni_call *call, const struct released_rows
 			 "successfully deleted the existing allocation for \"%s-%s\": %s%s",
 			 one->pod ? one->pod : call->container,
 			 one->interface ? one->interface : call->ifname, one->ip,
-			 in_brackets(pod_text(one->pod_namespace, one->pod_name)));
+			 known ? "" : in_brackets(pod_text(one->pod_namespace, one->pod_name)));
 	}
 	if (gone->hides_warnings)
 		log_line(call->log, LOG_WARNING,

@@ -43,29 +43,37 @@ const struct json_key ipam_keys[] = {
 
 static int read_string(const cJSON *ipam, const char *key, const char **out, struct err *e)
 {
-	*out = json_get(ipam, key) ? json_string(ipam, key) : NULL;
-	if (*out && !**out)
+	const cJSON *value = json_get(ipam, key);
+	const char *text = cJSON_GetStringValue(value);
+
+	if (value && !text)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "\"ipam.%s\" must be a string", key);
+	if (text && !*text)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.%s must not be empty", key);
+	*out = text;
 	return 0;
 }
 
-/* A number of seconds above 0 (with `zero` 0 as well) and up to `max`; 0 where it is absent. */
+/* A number of seconds above 0 (with `zero` 0 as well) and up to `max`. */
 static int read_seconds(const cJSON *ipam, const char *key, bool zero, double max, double *out,
 			struct err *e)
 {
 	const cJSON *value = json_get(ipam, key);
+	double seconds = value ? value->valuedouble : 0;
 
-	*out = value ? value->valuedouble : 0;
-	if (value && !((*out > 0 || (zero && *out == 0)) && *out <= max))
+	if (!value)
+		return 0;
+	if (!cJSON_IsNumber(value) || !((seconds > 0 || (zero && seconds == 0)) && seconds <= max))
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 			       "ipam.%s must be a number of seconds, %s and up to %.0f", key,
 			       zero ? "0 or more" : "above 0", max);
+	*out = seconds;
 	return 0;
 }
 
 static int read_log_level(const cJSON *ipam, enum log_level *out, struct err *e)
 {
-	const char *name;
+	const char *name = NULL;
 	int level = LOG_INFO;
 
 	if (read_string(ipam, "logLevel", &name, e) < 0)
@@ -77,6 +85,38 @@ static int read_log_level(const cJSON *ipam, enum log_level *out, struct err *e)
 			       "ipam.logLevel must be error, warning, info or debug, not \"%s\"",
 			       name);
 	*out = (enum log_level)level;
+	return 0;
+}
+
+/* DEL goes on without a value that it does not need, so that no typo keeps a pod from being
+ * removed. */
+static bool can_do_without(const struct cni_call *call, struct err *e)
+{
+	if (strcmp(call->command, "DEL") != 0)
+		return false;
+	log_line(call->log, LOG_WARNING, "%s; DEL goes on without it", e->msg);
+	*e = (struct err){ 0 };
+	return true;
+}
+
+static int read_own(const struct cni_call *call, const cJSON *ipam, struct ipam_conf *c,
+		    struct err *e)
+{
+	if (read_string(ipam, "node", &c->node, e) < 0)
+		return -1;
+	if (c->node && strlen(c->node) > MAX_NODE)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam.node must not be longer than %d bytes", MAX_NODE);
+	if (read_string(ipam, "logFile", &c->log_file, e) < 0 && !can_do_without(call, e))
+		return -1;
+	if (read_log_level(ipam, &c->log_level, e) < 0 && !can_do_without(call, e))
+		return -1;
+	if (read_seconds(ipam, "timeout", false, MAX_TIMEOUT, &c->timeout, e) < 0 &&
+	    !can_do_without(call, e))
+		return -1;
+	if (read_seconds(ipam, "gcGracePeriod", true, 1e9, &c->gc_grace, e) < 0 &&
+	    !can_do_without(call, e))
+		return -1;
 	return 0;
 }
 
@@ -100,22 +140,16 @@ int ipam_conf_read(const struct cni_call *call, struct ipam_conf *c, struct err 
 	const cJSON *ipam = json_get(call->conf, "ipam");
 	bool del = strcmp(call->command, "DEL") == 0;
 	bool releasing = del || strcmp(call->command, "GC") == 0;
-	const struct json_rules rules = { .warn = del ? call->log : NULL, .releasing = releasing };
+	const struct json_rules rules = { .warn = del ? call->log : NULL,
+					  .releasing = releasing,
+					  .any_type = del };
 
-	*c = (struct ipam_conf){ .ipam = ipam };
+	*c = (struct ipam_conf){ .ipam = ipam, .log_level = LOG_INFO };
 	if (!cJSON_IsObject(ipam))
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 			       "the configuration needs an \"ipam\" object");
-	if (json_check(ipam, ipam_keys, "ipam", &rules, e) < 0 ||
-	    read_string(ipam, "node", &c->node, e) < 0 ||
-	    read_string(ipam, "logFile", &c->log_file, e) < 0 ||
-	    read_log_level(ipam, &c->log_level, e) < 0 ||
-	    read_seconds(ipam, "timeout", false, MAX_TIMEOUT, &c->timeout, e) < 0 ||
-	    read_seconds(ipam, "gcGracePeriod", true, 1e9, &c->gc_grace, e) < 0)
+	if (json_check(ipam, ipam_keys, "ipam", &rules, e) < 0 || read_own(call, ipam, c, e) < 0)
 		return -1;
-	if (c->node && strlen(c->node) > MAX_NODE)
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "ipam.node must not be longer than %d bytes", MAX_NODE);
 	if (releasing)
 		return 0;
 	c->addresses = json_get(ipam, "addresses");
@@ -184,11 +218,6 @@ const char *pod_text(const char *pod_namespace, const char *pod_name)
 		return "";
 	return mem_printf("pod %s%s%s", pod_namespace ? pod_namespace : "",
 			  pod_namespace ? "/" : "", pod_name);
-}
-
-const char *pod_of_call(const struct cni_call *call)
-{
-	return pod_text(call_arg(call, "K8S_POD_NAMESPACE"), call_arg(call, "K8S_POD_NAME"));
 }
 
 const char *in_brackets(const char *text)

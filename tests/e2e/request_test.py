@@ -70,6 +70,13 @@ class Sources(Requests):
     def test_args_replaces_everything_below(self):
         self.gets(['10.0.0.3/24'], ip='10.0.0.4/24', ipam=conf_ips('10.0.0.5/24'), conf=cni_args('10.0.0.3/24'))
 
+    def test_each_family_has_the_first_source_that_names_it(self):
+        runtime_six = {'runtimeConfig': {'ips': ['fd00::1/64']}}
+        self.gets(['fd00::1/64', '10.0.0.4/24'], ip='10.0.0.4/24', conf=runtime_six)  # nerdctl's --ip and --ip6
+        self.gets(['10.0.0.4/24'], ip='10.0.0.4/24', conf=runtime('10.0.0.4/24'))  # multus says the same twice
+        self.gets(['fd00::1/64', '10.0.0.5/24'], ipam=conf_ips('10.0.0.5/24'), conf=runtime_six)
+        self.gets(['fd00::3/64'], ip='10.0.0.4/24', conf=cni_args('fd00::3/64'))
+
     def test_CNI_ARGS_adds_to_the_addresses_of_the_configuration(self):
         self.gets(['10.0.0.5/24', '10.0.0.4/24'], ip='10.0.0.4/24', ipam=conf_ips('10.0.0.5/24'))
 
@@ -101,7 +108,7 @@ class Sources(Requests):
 
     def test_no_address_at_all_is_refused_and_names_the_ways(self):
         self.refused(self.ask('ADD'), 7, 'no address', 'CNI_ARGS', 'runtimeConfig.ips', 'ipam-status-cni/ips',
-                     'args.cni.ips', 'ipam.addresses')
+                     'capability "io.kubernetes.cri.pod-annotations"', 'args.cni.ips', 'ipam.addresses')
 
 
 class Arguments(Requests):
@@ -225,10 +232,15 @@ class Addresses(Requests):
 class Ranges(Requests):
     def test_they_give_prefix_length_and_gateway_to_a_request_without(self):
         for ip, wanted in (('10.1.2.3', '10.1.2.3/16 via 10.1.0.1'), ('fd00::7', 'fd00::7/64 via fd00::1'),
-                           ('10.1.2.3/24', '10.1.2.3/24 via 10.1.0.1')):
+                           ('10.1.2.3/16', '10.1.2.3/16 via 10.1.0.1')):
             for how in ({'args': f'IP={ip}'}, {'conf': runtime(ip)}, {'conf': annotated(ip)}, {'conf': cni_args(ip)}):
                 self.gets([wanted], ipam={'ranges': RANGES}, **how)
             self.gets([wanted], ipam={'ranges': RANGES, **conf_ips(ip)})
+
+    def test_they_bound_the_prefix_length(self):
+        for ip in ('10.1.2.3/8', '10.1.2.3/24', 'fd00::7/48'):
+            for how in ({'args': f'IP={ip}'}, {'conf': runtime(ip)}, {'conf': annotated(ip)}, {'conf': cni_args(ip)}):
+                self.is_refused(ip, '10.1.0.0/16' if '.' in ip else 'fd00::/64', ipam={'ranges': RANGES}, **how)
 
     def test_a_request_keeps_its_own_gateway(self):
         self.gets(['10.1.2.3/16 via 10.1.2.1'], args='IP=10.1.2.3;GATEWAY=10.1.2.1', ipam={'ranges': RANGES})
