@@ -256,7 +256,12 @@ class Own(Conf):
             for value in values:
                 self.fails(7, f'ipam.{key}', ipam={key: value})
             for command in ALL:
-                self.fails(7, f'ipam.{key}', command=command, conf=PREV, ipam={key: values[0]})
+                if command != 'DEL' or key == 'node':
+                    self.fails(7, f'ipam.{key}', command=command, conf=PREV, ipam={key: values[0]})
+
+    def test_DEL_goes_on_without_values_that_it_does_not_need(self):
+        for ipam in ({'timeout': 0}, {'gcGracePeriod': 'x'}, {'logLevel': 'loud'}, {'logFile': 5}):
+            self.allowed(self.ask('DEL', ipam=ipam), f'ipam.{next(iter(ipam))}', 'DEL goes on without it')
 
     def test_fractions_and_the_largest_time_are_fine(self):
         for ipam in ({'timeout': 3600}, {'timeout': 1.5}, {'gcGracePeriod': 0.5}, {'node': 'x' * 255},

@@ -99,7 +99,7 @@ class OutOfReach(plugin_case.PluginCase):
     def test_no_error_says_not_found(self):
         """containerd would take it for success."""
         for ipam in ({'service': 'none'}, {'passfile': '/none'}, {'host': 'not found', 'timeout': 0.5},
-                     {'sslmode': 'not found'}, {'dbname': 'not found'}, {'logLevel': 'Not Found'},
+                     {'sslmode': 'not found'}, {'dbname': 'not found'},
                      {'sslrootcert': '/not found', 'sslmode': 'verify-full', 'timeout': 0.5}):
             for which in BOTH:
                 with self.subTest(which=which, ipam=ipam):
