@@ -172,8 +172,7 @@ void log_line(struct log *l, enum log_level level, const char *fmt, ...)
 	char text[LINE];
 	char line[LINE];
 	char suffix[LINE];
-	size_t suffix_len = append(suffix, 0, SUFFIX_MAX, l->suffix ? l->suffix : "");
-	size_t len;
+	size_t len, suffix_len;
 	va_list args;
 
 	if (level > l->level)
@@ -182,6 +181,7 @@ void log_line(struct log *l, enum log_level level, const char *fmt, ...)
 	if (vsnprintf(text, sizeof(text), fmt, args) >= (int)sizeof(text))
 		utf8_whole(text, sizeof(text) - 1);
 	va_end(args);
+	suffix_len = append(suffix, 0, SUFFIX_MAX, l->suffix ? l->suffix : "");
 	len = append(line, stamp(l, line, sizeof(line), level), LINE - 1 - suffix_len, text);
 	memcpy(line + len, suffix, suffix_len);
 	len += suffix_len;

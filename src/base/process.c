@@ -2,7 +2,7 @@
  * This process and its children.
  *
  * A program's stdin is a file in memory and its stdout a pipe. So there is one direction to wait
- * for, no SIGPIPE, and at most four descriptors besides the usual three and the deadline's.
+ * for, no SIGPIPE, and at most five descriptors besides the usual three and the deadline's.
  *
  * A child has ended when it is a zombie, not when its stdout is closed: it may close that early,
  * and what it has started may hold it open. Its group is killed before it is reaped, because until
@@ -28,6 +28,7 @@
 #include "base/memory.h"
 #include "base/sys.h"
 
+#define REPORT_FD 3        /* in a child until exec: see spawn() */
 #define SLICE_SECONDS 0.02 /* how often is asked for what no descriptor reports */
 
 #ifndef MFD_NOEXEC_SEAL
@@ -104,11 +105,12 @@ static int input_file(const char *input, size_t len)
 }
 
 /*
- * In the child, whose memory is still its parent's: only system calls. No descriptor but 0, 1 and 2
- * is passed on, not even one that we were given ourselves. Handlers end with exec, but none may run
- * before. -1: errno is set.
+ * In the child, whose memory may still be its parent's: only system calls. No descriptor but 0, 1
+ * and 2 is passed on, not even one that we were given ourselves; `report` becomes 3, which exec
+ * closes. Handlers end with exec, but none may run before. -1: errno is set.
  */
-static int child_setup(const struct child *c, int in, int out, pid_t parent, const sigset_t *mask)
+static int child_setup(const struct child *c, int in, int out, int *report, pid_t parent,
+		       const sigset_t *mask)
 {
 	static const int signals[] = { SIGPIPE, SIGTERM, SIGINT, SIGHUP };
 	const struct sigaction usual = { .sa_handler = SIG_DFL };
@@ -121,39 +123,63 @@ static int child_setup(const struct child *c, int in, int out, pid_t parent, con
 		_exit(127);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(c->stderr_fd, 2) < 0)
 		return -1;
+	if (*report != REPORT_FD && dup3(*report, REPORT_FD, O_CLOEXEC) < 0)
+		return -1;
+	*report = REPORT_FD;
 #ifdef SYS_close_range
-	syscall(SYS_close_range, 3U, UINT_MAX, 0U);
+	syscall(SYS_close_range, REPORT_FD + 1U, UINT_MAX, 0U);
 #endif
 	return sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
-/* Starts the child; 0: errno is set. The parent stands still until exec, so the child is in its own
- * group when this returns. */
-static pid_t spawn(const struct child *c, int in, int out)
+/* Sets the child up and runs the program in it. Ends only by writing to `report` why it could not.
+ */
+static _Noreturn void exec_child(const struct child *c, int in, int out, int report, pid_t parent,
+				 const sigset_t *mask)
 {
 	char *const argv[] = { (char *)c->path, NULL };
+	int failed;
+	ssize_t written;
+
+	if (child_setup(c, in, out, &report, parent, mask) == 0)
+		execve(c->path, argv, c->env);
+	failed = errno;
+	written = write(report, &failed, sizeof(failed));
+	(void)written;
+	_exit(127);
+}
+
+/*
+ * Starts the child; 0: errno is set. Whether exec has worked is told by a pipe that exec closes:
+ * vfork's shared memory could tell it too, but not every system has that (qemu-user does not). The
+ * pipe ends with exec, so the child is in its own group when this returns.
+ */
+static pid_t spawn(const struct child *c, int in, int out)
+{
 	const pid_t parent = getpid();
-	volatile int failed = 0;
+	int report[2];
+	int failed = 0;
 	sigset_t all, mask;
 	pid_t pid;
 
+	if (pipe2(report, O_CLOEXEC) < 0)
+		return 0;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &mask);
-	/* Half of fork's time. The child may only make system calls, and child_setup() does no
-	 * more. NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork) */
+	/* Half of fork's time. The child may only make system calls, and exec_child() does no more.
+	 * NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork) */
 	pid = vfork();
-	if (pid == 0) {
-		/* NOLINTNEXTLINE(clang-analyzer-unix.Vfork) */
-		if (child_setup(c, in, out, parent, &mask) == 0)
-			execve(c->path, argv, c->env);
-		failed = errno;
-		_exit(127);
-	}
+	if (pid == 0) /* NOLINTNEXTLINE(clang-analyzer-unix.Vfork) */
+		exec_child(c, in, out, report[1], parent, &mask);
 	if (pid < 0)
 		failed = errno;
-	else if (failed)
-		waitpid(pid, NULL, 0); /* it has ended already */
 	sigprocmask(SIG_SETMASK, &mask, NULL);
+	close(report[1]);
+	while (!failed && read(report[0], &failed, sizeof(failed)) < 0 && errno == EINTR)
+		;
+	close(report[0]);
+	if (failed && pid > 0)
+		waitpid(pid, NULL, 0); /* it ends at once */
 	errno = failed;
 	return failed ? 0 : pid;
 }

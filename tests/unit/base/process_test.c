@@ -455,7 +455,7 @@ TEST_IN_DIR(no_descriptor_of_ours_goes_over)
 	close(stray);
 }
 
-TEST_IN_DIR(eight_descriptors_are_enough)
+TEST_IN_DIR(nine_descriptors_are_enough)
 {
 	struct child c = child_of("/bin/cat", "text", 5);
 	struct rlimit before, few;
@@ -465,7 +465,7 @@ TEST_IN_DIR(eight_descriptors_are_enough)
 	assert_int_equal(signal_fd, 3);
 	getrlimit(RLIMIT_NOFILE, &before);
 	few = before;
-	few.rlim_cur = 8;
+	few.rlim_cur = 9;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
 	struct ran r = run_child(&c);
 
