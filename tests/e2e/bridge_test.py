@@ -18,7 +18,7 @@ VERSIONS = ('0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0')
 
 
 def setUpModule():
-    if not upstream.has_bridge():
+    if not upstream.has('bridge'):
         raise unittest.SkipTest(upstream.MISSING)
     globals()['server'] = pg.Server()
 
@@ -205,6 +205,6 @@ class CallerGone(Chain):
 
 if __name__ == '__main__':
     if sandbox.MARK not in os.environ:
-        upstream.get_bridge()
+        upstream.get('bridge')
     sandbox.enter()
     tap.main()

@@ -189,7 +189,7 @@ class Interrupted(Case):
 class Ping(Case):
     def setUp(self):
         super().setUp()
-        if not upstream.has_bridge():
+        if not upstream.has('bridge'):
             self.skipTest(upstream.MISSING)
 
     def test_two_pods_behind_bridge_reach_each_other_and_gc_frees_what_a_dead_one_left(self):
@@ -218,6 +218,6 @@ class Failover(Case):
 
 if __name__ == '__main__':
     if sandbox.MARK not in os.environ:
-        upstream.get_bridge()
+        upstream.get('bridge')
     sandbox.enter()
     tap.main()

@@ -1,4 +1,4 @@
-"""The upstream bridge plugin, built once into plugins/upstream, which git ignores."""
+"""Upstream plugins, built once into plugins/upstream, which git ignores."""
 import fcntl
 import os
 import subprocess
@@ -8,25 +8,32 @@ import golang
 import pg
 
 FOLDER = os.path.join(pg.ROOT, 'plugins', 'upstream')
-BRIDGE = os.path.join(FOLDER, 'bridge')
-SOURCE = 'github.com/containernetworking/plugins/plugins/main/bridge@v1.9.1'
-MISSING = f'no Go that builds {SOURCE}'
+SOURCE = 'github.com/containernetworking/plugins/plugins/{}@v1.9.1'
+PARTS = {'bridge': 'main/bridge', 'ipvlan': 'main/ipvlan', 'macvlan': 'main/macvlan', 'ptp': 'main/ptp',
+         'host-local': 'ipam/host-local', 'portmap': 'meta/portmap'}
+MISSING = 'no Go that builds ' + SOURCE.format('…')
 
 
-def get_bridge():
-    """Builds it where it is not there yet and Go is. It needs the network, so call it outside of a sandbox."""
+def path(name):
+    return os.path.join(FOLDER, name)
+
+
+def get(*names):
+    """Builds those that are not there yet, where Go is. It needs the network, so call it outside of a sandbox."""
     os.makedirs(FOLDER, exist_ok=True)
-    with open(os.path.join(FOLDER, '.lock'), 'w', encoding='ascii') as lock:
+    with open(path('.lock'), 'w', encoding='ascii') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         go = golang.find(21)    # which fetches a newer one where this is not enough
-        if os.path.exists(BRIDGE) or not go:
+        missing = [name for name in names if not os.path.exists(path(name))]
+        if not missing or not go:
             return
         with tempfile.TemporaryDirectory(dir=FOLDER) as new:
-            subprocess.run([go, 'install', SOURCE], env={**os.environ, 'GOBIN': new}, stdout=subprocess.DEVNULL,
-                           timeout=280, check=False)
-            if os.path.exists(os.path.join(new, 'bridge')):
-                os.rename(os.path.join(new, 'bridge'), BRIDGE)
+            subprocess.run([go, 'install', *(SOURCE.format(PARTS[name]) for name in missing)],
+                           env={**os.environ, 'GOBIN': new}, stdout=subprocess.DEVNULL, timeout=280, check=False)
+            for name in missing:
+                if os.path.exists(os.path.join(new, name)):
+                    os.rename(os.path.join(new, name), path(name))
 
 
-def has_bridge():
-    return os.path.exists(BRIDGE)
+def has(*names):
+    return all(os.path.exists(path(name)) for name in names)
