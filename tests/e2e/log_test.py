@@ -76,9 +76,23 @@ class Lines(Log):
         answer = self.ask('ADD')
         self.assertEqual(self.said(answer)[-1], ('error', 'ADD: ' + answer.said))
 
+    def test_each_names_the_pod_and_the_trace(self):
+        args = f'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=a1;K8S_POD_UID=u-1;IP={A}'
+        trace = '4bf92f3577b34da6a3ce929d0e0e4736'
+        for which in BOTH:
+            for env, suffix in (({}, ' pod=default/a1'),
+                                ({'TRACEPARENT': f'00-{trace}-00f067aa0ba902b7-01'}, f' pod=default/a1 trace={trace}'),
+                                ({'TRACEPARENT': f'00-{trace}'}, ' pod=default/a1')):
+                for command in ('ADD', 'CHECK', 'DEL'):
+                    said = self.said(self.ask(command, which=which, args=args, env=env))
+                    self.assertGreaterEqual(len(said), 2 if command != 'CHECK' else 1)
+                    self.assertTrue(all(line.endswith(suffix) for _, line in said), said)
+        self.assertIn(('debug', 'TRACEPARENT is malformed and ignored: "x" pod=default/a1'),
+                      self.said(self.ask('DEL', args=args, ipam={'logLevel': 'debug'}, env={'TRACEPARENT': 'x'})))
+
     def test_what_comes_from_outside_cannot_make_a_line_of_its_own(self):
         evil = '10.0.0.5/24\n2026-01-01T00:00:00.000000000+00:00 [info] forged\x1b[2J\x7f\u0085'
-        for how in (dict(args=f'IP={evil}'), dict(conf={'runtimeConfig': {'ips': [evil]}}), dict(ifname='a\x1bb'),
+        for how in (dict(args=f'IP={evil}'), dict(args=f'K8S_POD_NAME={evil}'), dict(env={'TRACEPARENT': evil}), dict(conf={'runtimeConfig': {'ips': [evil]}}), dict(ifname='a\x1bb'),
                     dict(ipam={'hots': evil}), dict(ipam={evil: 'x'}), dict(conf={'name': evil}),
                     dict(ipam={'logLevel': evil}), dict(ipam={'dbname': evil}), dict(container=evil),
                     dict(ipam={'logFile': self.dir + '/no/' + evil}), dict(ipam={'node': 'x\ny'})):

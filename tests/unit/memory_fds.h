@@ -22,7 +22,7 @@ static inline int memory(const char *text)
 }
 
 /* What a file in memory holds now. */
-static inline const char *held(int fd, char *buf, size_t size)
+static inline const char *text_in(int fd, char *buf, size_t size)
 {
 	ssize_t n = pread(fd, buf, size - 1, 0);
 
@@ -31,7 +31,7 @@ static inline const char *held(int fd, char *buf, size_t size)
 }
 
 /* stdin with that text (see J), stdout and stderr in memory. */
-static inline struct sys world_of(char *const *env, const char *input)
+static inline struct sys sys_in_memory(char *const *env, const char *input)
 {
 	return (struct sys){ .env = env,
 			     .in = memory(J(input)),
@@ -40,7 +40,7 @@ static inline struct sys world_of(char *const *env, const char *input)
 			     .sysroot = "" };
 }
 
-static inline void world_close(struct sys *w)
+static inline void close_sys(struct sys *w)
 {
 	close(w->in);
 	close(w->out);

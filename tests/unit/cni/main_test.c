@@ -64,12 +64,12 @@ static char out[65536], err[65536];
 
 static int run(char *const *env, const char *input)
 {
-	struct sys w = world_of(env, input);
+	struct sys w = sys_in_memory(env, input);
 	int status = cni_run(&plugin, &w);
 
-	held(w.out, out, sizeof(out));
-	held(w.err, err, sizeof(err));
-	world_close(&w);
+	text_in(w.out, out, sizeof(out));
+	text_in(w.err, err, sizeof(err));
+	close_sys(&w);
 	return status;
 }
 
@@ -116,7 +116,7 @@ TEST(a_malformed_trace_is_a_debug_line)
 {
 	static const char line[] = "[debug] TRACEPARENT is malformed and ignored: \"00-x\"\n";
 	char *env[] = { "TRACEPARENT=00-x", NULL };
-	struct sys sys = world_of(env, "");
+	struct sys sys = sys_in_memory(env, "");
 	struct log log = { .level = LOG_DEBUG, .err = sys.err, .file = -1 };
 	const struct cni_call call = { .sys = &sys,
 				       .log = &log,
@@ -127,13 +127,13 @@ TEST(a_malformed_trace_is_a_debug_line)
 				       .trace = "" };
 
 	cni_log_invoked(&call);
-	held(sys.err, err, sizeof(err));
+	text_in(sys.err, err, sizeof(err));
 	assert_logged(line);
 	log.level = LOG_INFO;
 	cni_log_invoked(&call);
-	held(sys.err, err, sizeof(err));
+	text_in(sys.err, err, sizeof(err));
 	assert_null(strstr(strstr(err, line) + 1, line));
-	world_close(&sys);
+	close_sys(&sys);
 }
 
 TEST(a_failing_verb)
@@ -174,17 +174,17 @@ TEST(status_has_one_code)
 TEST(version_does_not_read_stdin)
 {
 	char *env[] = { "CNI_COMMAND=VERSION", "CNI_CONTAINERID=a b", NULL };
-	struct sys w = world_of(env, "");
+	struct sys w = sys_in_memory(env, "");
 	int p[2];
 
 	close(w.in);
 	assert_int_equal(pipe(p), 0); /* nobody writes into it, nobody closes it */
 	w.in = p[0];
 	assert_int_equal(cni_run(&plugin, &w), 0);
-	assert_string_equal(held(w.out, out, sizeof(out)),
+	assert_string_equal(text_in(w.out, out, sizeof(out)),
 			    J("{'cniVersion':'1.1.0','supportedVersions':['0.1.0','0.2.0','0.3.0','"
 			      "0.3.1','0.4.0','1.0.0','1.1.0']}\n"));
-	world_close(&w);
+	close_sys(&w);
 	close(p[1]);
 }
 
@@ -214,7 +214,7 @@ TEST(a_command_that_there_is_not)
 TEST(the_environment_is_checked_before_stdin_is_read)
 {
 	char *env[] = { "CNI_COMMAND=ADD", NULL };
-	struct sys w = world_of(env, "");
+	struct sys w = sys_in_memory(env, "");
 	int p[2];
 
 	close(w.in);
@@ -222,10 +222,10 @@ TEST(the_environment_is_checked_before_stdin_is_read)
 	w.in = p[0];
 	assert_int_equal(cni_run(&plugin, &w), 1);
 	assert_string_equal(
-		held(w.out, out, sizeof(out)),
+		text_in(w.out, out, sizeof(out)),
 		J("{'cniVersion':'1.1.0','code':4,'msg':'required env variables "
 		  "[CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME,CNI_PATH] missing','details':''}\n"));
-	world_close(&w);
+	close_sys(&w);
 	close(p[1]);
 }
 
@@ -238,23 +238,23 @@ TEST(stdin_that_does_not_end)
 	int p[2];
 
 	for (size_t i = 0; i < COUNT(t); i++) {
-		struct sys w = world_of(t[i].env, "");
+		struct sys w = sys_in_memory(t[i].env, "");
 
 		close(w.in);
 		assert_int_equal(pipe(p), 0);
 		w.in = p[0];
 		assert_int_equal(cni_run(&plugin, &w), 1);
-		held(w.out, out, sizeof(out));
+		text_in(w.out, out, sizeof(out));
 		assert_non_null(strstr(out, J(t[i].code)));
 		assert_non_null(strstr(out, "error reading from stdin: the deadline has passed"));
-		world_close(&w);
+		close_sys(&w);
 		close(p[1]);
 	}
 }
 
 TEST(nobody_reads_stdout)
 {
-	struct sys w = world_of(env_add, "{'name':'net'}");
+	struct sys w = sys_in_memory(env_add, "{'name':'net'}");
 	int p[2];
 
 	assert_int_equal(pipe(p), 0);
@@ -262,14 +262,14 @@ TEST(nobody_reads_stdout)
 	close(w.out);
 	w.out = p[1];
 	assert_int_equal(cni_run(&plugin, &w), 1);
-	held(w.err, err, sizeof(err));
+	text_in(w.err, err, sizeof(err));
 	assert_logged("ADD: cannot write the answer to stdout: Broken pipe");
-	world_close(&w);
+	close_sys(&w);
 }
 
 TEST(nobody_reads_stdout_while_stdin_is_read)
 {
-	struct sys w = world_of(env_add, "");
+	struct sys w = sys_in_memory(env_add, "");
 	int64_t start = monotonic_now();
 	int in[2], gone[2];
 
@@ -282,25 +282,25 @@ TEST(nobody_reads_stdout_while_stdin_is_read)
 	w.out = gone[1];
 	assert_int_equal(cni_run(&plugin, &w), 1);
 	assert_true(monotonic_now() - start < 5 * INT64_C(1000000000));
-	held(w.err, err, sizeof(err));
+	text_in(w.err, err, sizeof(err));
 	assert_logged("ADD: error reading from stdin: nobody waits for the answer any more\n");
-	world_close(&w);
+	close_sys(&w);
 	close(in[1]);
 }
 
 TEST(options_come_first)
 {
 	char *argv[] = { "test-cni", "--version", NULL };
-	struct sys w = world_of(env_add, "");
+	struct sys w = sys_in_memory(env_add, "");
 
 	assert_int_equal(cni_main(&plugin, 2, argv, &w), 0);
-	held(w.out, out, sizeof(out));
+	text_in(w.out, out, sizeof(out));
 	assert_non_null(strstr(out, "test-cni " VERSION " (" BUILD_LINK " build)\n"));
-	world_close(&w);
-	w = world_of(env_del, "{'name':'silent'}");
+	close_sys(&w);
+	w = sys_in_memory(env_del, "{'name':'silent'}");
 	assert_int_equal(cni_main(&plugin, 1, argv, &w), 0);
-	assert_string_equal(held(w.out, out, sizeof(out)), "");
-	world_close(&w);
+	assert_string_equal(text_in(w.out, out, sizeof(out)), "");
+	close_sys(&w);
 	prctl(PR_SET_DUMPABLE, 1); /* a leak checker needs it */
 }
 
@@ -331,11 +331,12 @@ TEST(without_memory_there_is_one_prepared_error)
 		int status = 1;
 
 		for (pieces = 0; status != 0; pieces++) {
-			struct sys w = world_of(envs[i], "{'name':'net','cniVersion':'1.1.0'}");
+			struct sys w =
+				sys_in_memory(envs[i], "{'name':'net','cniVersion':'1.1.0'}");
 
 			status = run_without_memory(&w, pieces);
-			held(w.out, out, sizeof(out));
-			world_close(&w);
+			text_in(w.out, out, sizeof(out));
+			close_sys(&w);
 			if (status != 0)
 				assert_string_equal(out,
 						    J("{'cniVersion':'1.1.0','code':11,'msg':'out "

@@ -44,7 +44,7 @@ struct fate {
 
 static void stage_set(struct stage *s)
 {
-	*s = (struct stage){ .sys = world_of(NULL, ""), .deadline = deadline_in(10) };
+	*s = (struct stage){ .sys = sys_in_memory(NULL, ""), .deadline = deadline_in(10) };
 	s->log = (struct log){ .level = LOG_INFO, .err = s->sys.err, .file = -1 };
 	s->call = (struct cni_call){ .sys = &s->sys,
 				     .deadline = &s->deadline,
@@ -83,10 +83,10 @@ TEST(printed)
 
 	stage_set(&s);
 	assert_int_equal(send_reply(&s.call, &answer), 0);
-	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)), J("{'ips':[]}\n"));
-	assert_string_equal(held(s.sys.err, s.text, sizeof(s.text)), "");
+	assert_string_equal(text_in(s.sys.out, s.text, sizeof(s.text)), J("{'ips':[]}\n"));
+	assert_string_equal(text_in(s.sys.err, s.text, sizeof(s.text)), "");
 	assert_int_equal(fate.undone, 0);
-	world_close(&s.sys);
+	close_sys(&s.sys);
 }
 
 TEST(nothing_to_print)
@@ -99,7 +99,7 @@ TEST(nothing_to_print)
 	stage_out(&s, open("/dev/full", O_WRONLY));
 	assert_int_equal(send_reply(&s.call, &answer), 0);
 	assert_int_equal(fate.undone, 0);
-	world_close(&s.sys);
+	close_sys(&s.sys);
 }
 
 TEST(a_passed_on_error)
@@ -111,9 +111,9 @@ TEST(a_passed_on_error)
 	stage_set(&s);
 	answer.is_error = true;
 	assert_int_equal(send_reply(&s.call, &answer), 1);
-	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)), J("{ 'code': 100 }"));
+	assert_string_equal(text_in(s.sys.out, s.text, sizeof(s.text)), J("{ 'code': 100 }"));
 	assert_int_equal(fate.undone, 0);
-	world_close(&s.sys);
+	close_sys(&s.sys);
 }
 
 static void undone(struct stage *s, const char *logged)
@@ -123,10 +123,10 @@ static void undone(struct stage *s, const char *logged)
 
 	assert_int_equal(send_reply(&s->call, &answer), 1);
 	assert_int_equal(fate.undone, 1);
-	held(s->sys.err, s->text, sizeof(s->text));
+	text_in(s->sys.err, s->text, sizeof(s->text));
 	if (!strstr(s->text, logged))
 		fail_msg("logged: %s", s->text);
-	world_close(&s->sys);
+	close_sys(&s->sys);
 }
 
 TEST(what_cannot_be_printed_is_undone)
@@ -176,9 +176,9 @@ TEST(an_error_that_shows_at_close)
 	assert_int_equal(send_reply(&s.call, &answer), 1);
 	close_fails = false;
 	assert_int_equal(fate.undone, 1);
-	assert_non_null(strstr(held(s.sys.err, s.text, sizeof(s.text)),
+	assert_non_null(strstr(text_in(s.sys.err, s.text, sizeof(s.text)),
 			       "ADD: cannot write the answer to stdout: Input/output error\n"));
-	world_close(&s.sys);
+	close_sys(&s.sys);
 }
 
 TEST(a_pipe_that_nobody_empties)
@@ -222,8 +222,8 @@ TEST(after_the_end_there_is_a_moment_left)
 	stage_set(&s);
 	s.deadline = deadline_in(0);
 	assert_int_equal(send_reply(&s.call, &answer), 0);
-	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)), J("{}\n"));
-	world_close(&s.sys);
+	assert_string_equal(text_in(s.sys.out, s.text, sizeof(s.text)), J("{}\n"));
+	close_sys(&s.sys);
 }
 
 TEST(an_error)
@@ -235,20 +235,20 @@ TEST(an_error)
 	err_set(&e, CNI_ADDRESS_IN_USE, "10.0.0.5 is held");
 	assert_int_equal(send_error(&s.call, &e, NULL), 1);
 	assert_string_equal(
-		held(s.sys.out, s.text, sizeof(s.text)),
+		text_in(s.sys.out, s.text, sizeof(s.text)),
 		J("{'cniVersion':'1.1.0','code':100,'msg':'10.0.0.5 is held','details':''}\n"));
-	assert_non_null(strstr(held(s.sys.err, s.text, sizeof(s.text)),
+	assert_non_null(strstr(text_in(s.sys.err, s.text, sizeof(s.text)),
 			       " [error] ADD: 10.0.0.5 is held\n"));
-	world_close(&s.sys);
+	close_sys(&s.sys);
 	stage_set(&s);
 	err_details(&e, "by pod-a");
 	assert_int_equal(send_error(&s.call, &e, "0.4.0"), 1);
-	assert_string_equal(held(s.sys.out, s.text, sizeof(s.text)),
+	assert_string_equal(text_in(s.sys.out, s.text, sizeof(s.text)),
 			    J("{'cniVersion':'0.4.0','code':100,'msg':'10.0.0.5 is "
 			      "held','details':'by pod-a'}\n"));
-	assert_non_null(strstr(held(s.sys.err, s.text, sizeof(s.text)),
+	assert_non_null(strstr(text_in(s.sys.err, s.text, sizeof(s.text)),
 			       " [error] ADD: 10.0.0.5 is held; by pod-a\n"));
-	world_close(&s.sys);
+	close_sys(&s.sys);
 }
 
 /* ---- about the plugin ---- */
@@ -271,7 +271,7 @@ TEST(one_line)
 	int fd = memory("");
 
 	assert_int_equal(print_about(&plugin, fd), 0);
-	assert_string_equal(held(fd, text, sizeof(text)),
+	assert_string_equal(text_in(fd, text, sizeof(text)),
 			    "test-cni " VERSION
 			    ": tests things; CNI protocol versions supported: " VERSIONS "\n");
 	close(fd);
@@ -303,8 +303,8 @@ TEST(options)
 
 		assert_int_equal(print_option(&plugin, t[i].option, out, err), t[i].status);
 		if (t[i].out)
-			assert_string_equal(held(out, text, sizeof(text)), t[i].out);
-		assert_string_equal(held(err, text, sizeof(text)), J(t[i].err));
+			assert_string_equal(text_in(out, text, sizeof(text)), t[i].out);
+		assert_string_equal(text_in(err, text, sizeof(text)), J(t[i].err));
 		close(out);
 		close(err);
 	}
@@ -326,7 +326,7 @@ TEST(help_names_everything)
 	int out = memory("");
 
 	print_option(&plugin, "--help", out, -1);
-	held(out, text, sizeof(text));
+	text_in(out, text, sizeof(text));
 	for (size_t i = 0; i < COUNT(words); i++)
 		assert_non_null(strstr(text, words[i]));
 	close(out);
