@@ -31,7 +31,7 @@ void mem_for_cjson(void);
 void mem_set_last_words(int fd, const char *text);
 
 /* Ends the process as it ends when there is no memory: the last words, exit status 1. */
-_Noreturn void mem_failed(void);
+void mem_failed(void) __attribute__((noreturn));
 
 /* For tests: so many pieces can be had from now on, then there is no memory. */
 void mem_fail_after(size_t pieces);

@@ -41,7 +41,7 @@ struct ipam_setup {
  * An unknown key is CNI_UNSUPPORTED_FIELD, on DEL only a warning; a wrong value is
  * CNI_INVALID_NETWORK_CONFIG.
  */
-int ipam_conf_read(const struct cni_call *call, struct ipam_conf *out, struct err *e);
+int ipam_conf_read(const struct cni_call *call, struct ipam_conf *c, struct err *e);
 
 /*
  * Reads the configuration, sets the call's log and deadline by it, logs that the verb was invoked,

@@ -32,7 +32,7 @@ void mem_set_last_words(int fd, const char *text)
 	last_words = text;
 }
 
-_Noreturn void mem_failed(void)
+void mem_failed(void)
 {
 	ssize_t written = 0;
 

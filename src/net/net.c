@@ -160,7 +160,9 @@ static void add_routes(struct result *r, const cJSON *routes)
 	if (routes && !r->routes)
 		r->routes = cJSON_CreateArray();
 	cJSON_ArrayForEach(route, routes)
+	{
 		cJSON_AddItemToArray(r->routes, cJSON_Duplicate(route, true));
+	}
 }
 
 /* Lists are united without duplicates; of a single value the existing one wins. */
