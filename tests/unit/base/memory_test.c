@@ -34,10 +34,10 @@ TEST(a_piece_longer_than_a_chunk)
 
 TEST(what_grows_keeps_its_bytes)
 {
-	char *p = mem_grow(NULL, 0, 4);
+	char *p = mem_grow(NULL, 0, 5);
 
-	memcpy(p, "abcd", 4);
-	p = mem_grow(p, 4, 20); /* in place */
+	memcpy(p, "abcd", 5);
+	p = mem_grow(p, 5, 20); /* in place */
 	assert_memory_equal(p, "abcd\0\0\0\0", 8);
 	p[19] = 'z';
 	mem_new(1); /* now it has to move */

@@ -340,7 +340,7 @@ static void *write_and_close(void *context)
 static int read_pipe(size_t bytes, useconds_t pause, double seconds, size_t *len, struct err *e)
 {
 	struct writer w = { .len = bytes, .pause = pause };
-	pthread_t writer;
+	pthread_t writer = 0;
 	int p[2];
 	int result;
 
@@ -445,7 +445,7 @@ TEST(a_nonblocking_stdin_is_waited_for)
 {
 	struct writer w = { .len = 10 };
 	struct err e = { 0 };
-	pthread_t writer;
+	pthread_t writer = 0;
 	size_t len;
 	int p[2];
 
