@@ -340,7 +340,7 @@ static void *write_and_close(void *context)
 static int read_pipe(size_t bytes, useconds_t pause, double seconds, size_t *len, struct err *e)
 {
 	struct writer w = { .len = bytes, .pause = pause };
-	pthread_t writer = 0;
+	pthread_t writer;
 	int p[2];
 	int result;
 
@@ -356,7 +356,7 @@ static int read_pipe(size_t bytes, useconds_t pause, double seconds, size_t *len
 TEST(a_pipe_as_stdin)
 {
 	struct err e = { 0 };
-	size_t len;
+	size_t len = 0;
 
 	assert_int_equal(read_pipe(1000000, 0, 60, &len, &e), 0);
 	assert_int_equal(len, 1000000);
@@ -369,7 +369,7 @@ TEST(stdin_that_is_too_long)
 	static const char msg[] = "error unmarshall network config: stdin is longer than 32 MiB";
 	int fd = file_of(STDIN_MAX + 1);
 	struct err e = { 0 };
-	size_t len;
+	size_t len = 0;
 
 	assert_int_equal(read_in(fd, 60, &len, &e), -1);
 	assert_err(&e, CNI_DECODING_FAILURE, msg, "");
@@ -383,7 +383,7 @@ TEST(stdin_without_end)
 {
 	static const char details[] = "stdin did not end: close it after the network configuration";
 	struct err e = { 0 };
-	size_t len;
+	size_t len = 0;
 	int p[2];
 
 	assert_int_equal(pipe(p), 0);
@@ -429,7 +429,7 @@ TEST(stdin_that_fails)
 	int dir = open("/", O_RDONLY);
 	int closed = open("/dev/null", O_WRONLY);
 	struct err e = { 0 };
-	size_t len;
+	size_t len = 0;
 
 	assert_int_equal(read_in(dir, 10, &len, &e), -1);
 	assert_err(&e, CNI_IO_FAILURE, "error reading from stdin: Is a directory", "");
@@ -445,8 +445,8 @@ TEST(a_nonblocking_stdin_is_waited_for)
 {
 	struct writer w = { .len = 10 };
 	struct err e = { 0 };
-	pthread_t writer = 0;
-	size_t len;
+	pthread_t writer;
+	size_t len = 0;
 	int p[2];
 
 	assert_int_equal(pipe2(p, O_NONBLOCK), 0);
