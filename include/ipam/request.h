@@ -5,8 +5,8 @@
 #include "ipam/ipam.h"
 
 /*
- * Reads all sources in their order: runtimeConfig.ips, else the pod's annotation, else
- * args.cni.ips, else CNI_ARGS IP and GATEWAY together with ipam.addresses. Each address has a
+ * For each family the first source that names an address of it decides: runtimeConfig.ips, the
+ * pod's annotation, args.cni.ips, CNI_ARGS IP together with ipam.addresses. Each address has a
  * prefix length, and none is there twice; without any, *out is empty. CNI_INVALID_NETWORK_CONFIG
  * for an address that cannot be given out, and for more than one of a family up to 0.2.0;
  * CNI_INVALID_ENVIRONMENT where CNI_ARGS are malformed.

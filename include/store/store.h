@@ -1,6 +1,7 @@
 /*
- * The allocations, as a table of functions. What may pass is tried again below it, and what a verb
- * does is decided above it. Verbs are tested with a table of functions that work in memory.
+ * The allocations, as a table of functions. Failures that may pass are tried again below it, and
+ * what a verb does is decided above it. Verbs are tested with a table of functions that work in
+ * memory.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H

@@ -36,7 +36,7 @@ enum situation {
 		     sandbox of this pod */
 };
 
-/* Is the row in the way for good? */
+/* May the holder of the row be alive? */
 static bool is_current(const struct allocation *row)
 {
 	return !(row->same_node && row->previous_boot) && !row->same_pod;

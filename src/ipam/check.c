@@ -1,5 +1,4 @@
-/* CHECK: is what the attachment holds what prevResult says? (CNI specification, section 2 "CHECK")
- */
+/* CHECK: does the attachment hold what prevResult says? (CNI specification, section 2 "CHECK") */
 #include "base/text.h"
 #include "cni/result.h"
 #include "ipam/request.h"

@@ -93,7 +93,7 @@ static const char *read_machine(const struct sys *sys)
 		return "";
 	for (char *c = text; *c; c++)
 		*c = (char)tolower((unsigned char)*c);
-	/* What firmware says that does not know it. */
+	/* Firmware that does not know it says all zeros or all F. */
 	if (strspn(text, "0- ") == strlen(text) || strspn(text, "f- ") == strlen(text))
 		return "";
 	return hash_of(text);

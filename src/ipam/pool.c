@@ -5,7 +5,8 @@
  * comes back looks where it looked before. Its places are counted in the range as it is written,
  * and a place that is cut out is passed over for the caller's next one: so whoever adds to
  * `exclude` moves nobody who is not excluded, and callers stay spread however much is excluded.
- * (Moved to the span behind instead, all who meet a large cut would get the one address behind it.)
+ * (If it were moved to the span behind instead, all callers that meet a large cut would get the one
+ * address behind it.)
  */
 #include "ipam/pool.h"
 

@@ -230,7 +230,7 @@ int request_read(const struct cni_call *call, const struct ipam_conf *conf, stru
 	    from_conf(conf->addresses, &sources[3], e) < 0)
 		return -1;
 	if (sources[2].n > 0)
-		ip = gateway = NULL; /* the conventions document: args stand instead of CNI_ARGS */
+		ip = gateway = NULL; /* they replace CNI_ARGS (CNI conventions) */
 	if (ip && each_part(ip, "CNI_ARGS IP", add_text, &sources[3], e) < 0)
 		return -1;
 	for (size_t i = 0; i < 3; i++)

@@ -1,6 +1,6 @@
 /*
- * The small parser of resolv.conf(5) that host-local has: a line is a keyword and its words; what
- * it does not know and what has no word behind it is passed over.
+ * The small parser of resolv.conf(5) that host-local has: a line is a keyword and its words.
+ * Unknown keywords, and keywords without a word, are skipped.
  */
 #include "ipam/resolv_conf.h"
 

@@ -272,7 +272,8 @@ static void add_others(const struct params *params, struct db_hosts *t)
 			add_other(t, params->list[i].key, params->list[i].value);
 }
 
-/* libpq reads it only where it waits itself, so keeping it and checking it is ours. */
+/* libpq uses it only in functions that wait, which are not called here: so it is checked and kept.
+ */
 static int read_connect_timeout(const char *text, struct db_hosts *t, struct err *e)
 {
 	char *end;

@@ -117,7 +117,8 @@ static void note_host(struct retry *r, enum retry_decision decision, const struc
 
 /* ---- the time ---- */
 
-/* What those hosts that keep hanging get together: the others are asked again after it. */
+/* Seconds for a host that keeps hanging. All such hosts together get so little that the others are
+ * asked again soon. */
 static double seconds_for_hung(const struct retry *r)
 {
 	double share = HUNG_SECONDS;
@@ -178,8 +179,8 @@ static bool is_open(const struct query_result *q)
 	return q->outcome == QUERY_UNKNOWN || q->outcome == QUERY_UNCONFIRMED;
 }
 
-/* A try without a connection does not settle what became of the statement before. And connecting
- * that the end of the time has cut short says less than the reason why it was needed. */
+/* A try without a connection does not settle what became of the statement before. And a connection
+ * attempt that the deadline has cut short says less than the failure before it. */
 static void keep_words(struct query_result *earlier, struct query_result *out)
 {
 	bool not_sent = out->outcome == QUERY_NOT_SENT;
