@@ -73,7 +73,7 @@ void *mem_new(size_t size)
 	return memset(piece(size), 0, size);
 }
 
-/* Is this the piece that was laid last? Then it can grow where it is. */
+/* Is this the piece that was cut last? Then it can grow where it is. */
 static int grows_in_place(const char *old, size_t old_size, size_t new_size)
 {
 	struct chunk *c = newest;

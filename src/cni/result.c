@@ -1,4 +1,4 @@
-/* A result that knows no version: the versions there are, what fits into one, prevResult. */
+/* The versions of the protocol, how many addresses fit into one, and prevResult. */
 #include "cni/result.h"
 
 #include <string.h>

@@ -18,7 +18,7 @@
 
 #define OUTPUT_MAX (1024UL * 1024)
 
-/* --- find --- */
+/* ---- find ---- */
 
 static bool is_executable(const char *path, struct stat *st)
 {
@@ -83,7 +83,7 @@ struct delegate *delegate_find(const struct cni_call *call, const char *type, do
 	return NULL;
 }
 
-/* --- run --- */
+/* ---- run ---- */
 
 static int run(const struct delegate *d, char *const *env, const struct deadline *watchers,
 	       double seconds, struct child_outcome *outcome, struct err *e)
@@ -153,7 +153,7 @@ void delegate_rollback(const struct delegate *d, struct log *log)
 		log_line(log, LOG_ERROR, "the DEL after the failed ADD failed too: %s", why);
 }
 
-/* --- judge --- */
+/* ---- judge ---- */
 
 /* As the reference library reads it, so that no client loses the message: `code` is a number
  * without sign or fraction, `msg` and `details` are strings. */

@@ -2,7 +2,7 @@
  * The net plugin: it runs the IPAM plugin and answers with its addresses.
  *
  * ADD checks everything that can be checked before the IPAM plugin has recorded an address: the
- * network namespace, the configuration, the prevResult. After that every failure, also that of
+ * configuration, the network namespace, the prevResult. After that every failure, also that of
  * printing the answer, leads to a DEL of the IPAM plugin. The other verbs have no answer of their
  * own. With "chained" a net plugin before this one in the list has asked the IPAM plugin already.
  */
@@ -17,7 +17,7 @@
 #include "cni/result.h"
 #include "net/delegate.h"
 
-/* --- configuration --- */
+/* ---- configuration ---- */
 
 static bool is_protocol_key(const char *key)
 {
@@ -94,7 +94,7 @@ int net_conf_read(const struct cni_call *call, struct net_conf *out, struct err 
 	return read_ipam(json_get(call->conf, "ipam"), out, e);
 }
 
-/* --- the network namespace --- */
+/* ---- the network namespace ---- */
 
 /*
  * CNI_NETNS that is the namespace of this process is a mistake of the runtime, unless
@@ -116,7 +116,7 @@ static int check_netns(const struct cni_call *call, struct err *e)
 	return err_details(e, "CNI_NETNS_OVERRIDE=1 allows it");
 }
 
-/* --- prevResult and the IPAM plugin's result in one --- */
+/* ---- prevResult and the IPAM plugin's result in one ---- */
 
 static bool is_string(const cJSON *object, const char *key, const char *text)
 {
@@ -206,7 +206,7 @@ static void merge_results(struct result *prev, const struct result *ours,
 	add_dns(prev, dns ? dns : ours->dns);
 }
 
-/* --- verbs --- */
+/* ---- verbs ---- */
 
 static void pass_on_error(const struct delegate_reply *reply, struct cni_reply *answer)
 {
@@ -287,7 +287,8 @@ static int chained_add(const struct cni_call *call, struct cni_reply *answer, st
 	return 0;
 }
 
-/* prevResult, if there is room for one more address: better asked before an address is recorded. */
+/* Reads prevResult. Without room for one more address it is refused here, before one is recorded.
+ */
 static int read_prev(const struct cni_call *call, struct result *prev, struct err *e)
 {
 	if (prev_result_for_answer(call, prev, e) < 0 ||

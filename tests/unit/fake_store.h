@@ -1,7 +1,7 @@
 /*
  * Allocations in memory: a struct store for the tests of the verbs.
  *
- * It decides again what the SQL of src/store/store.c decides. That both decide alike is tested with
+ * It decides again what the SQL of src/store decides. That both decide alike is tested with
  * one table of cases, tests/fixtures/allocations.txt: allocations_test.c runs it on this store,
  * tests/e2e/allocations_test.py on a real server.
  */

@@ -7,7 +7,7 @@
 #include "net/delegate.h"
 #include "tmpdir.h"
 
-/* --- find --- */
+/* ---- find ---- */
 
 /* Looks for `type` in `path`, where @ stands for the directory. Returns what was found, or the
  * error's message. */
@@ -110,7 +110,7 @@ TEST_WITH(the_net_plugin_is_no_ipam_plugin, prepare, tmpdir_close)
 	assert_non_null(strstr(find(b, "alias", "@"), "the net plugin itself"));
 }
 
-/* --- judge --- */
+/* ---- judge ---- */
 
 #define RESULT "{'cniVersion':'1.1.0','ips':[{'address':'10.0.0.5/24','interface':7}]}"
 #define ERROR "{'cniVersion':'1.1.0','code':100,'msg':'held','details':''}"
@@ -255,7 +255,7 @@ TEST(an_index_and_an_interface_are_dropped)
 	assert_null(r.interfaces);
 }
 
-/* --- run --- */
+/* ---- run ---- */
 
 #define CONF J("{ 'name' : 'net',\n\t'ipam': {'type': 'ipam'} } ")
 

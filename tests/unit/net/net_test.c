@@ -8,7 +8,7 @@
 #include "net/net.h"
 #include "tmpdir.h"
 
-/* --- configuration --- */
+/* ---- configuration ---- */
 
 static struct net_conf conf;
 static struct err error;
@@ -160,7 +160,7 @@ TEST(only_a_valid_timeout_replaces_the_verbs_default)
 	assert_true(seconds_with("1e999") == 10);
 }
 
-/* --- verbs --- */
+/* ---- verbs ---- */
 
 #define IPAM "'ipam':{'type':'ipam'}"
 #define FIVE "{'cniVersion':'1.1.0','ips':[{'address':'10.0.0.5/24'}]}"
@@ -357,7 +357,7 @@ TEST_IN_DIR(what_never_started_is_not_undone)
 		       "failed to find");
 }
 
-/* --- the network namespace --- */
+/* ---- the network namespace ---- */
 
 /* The error's code of an ADD with that CNI_NETNS and CNI_NETNS_OVERRIDE, 0: none. */
 static enum cni_code add_in(struct tmpdir *b, const char *netns, const char *override)
@@ -410,7 +410,7 @@ TEST_IN_DIR(what_is_no_path_is_not_judged)
 	assert_int_equal(add_in(*state, "vm-17", ""), 0);
 }
 
-/* --- prevResult --- */
+/* ---- prevResult ---- */
 
 TEST_IN_DIR(a_broken_prev_result_is_refused_before_anything_is_done)
 {
@@ -546,7 +546,7 @@ TEST_IN_DIR(dns_is_added_to_what_was_there)
 		      "'nameservers':['10.0.0.2','10.0.0.3','10.0.0.4'],'search':['c']}}");
 }
 
-/* --- the verbs without output of their own --- */
+/* ---- the verbs without output of their own ---- */
 
 static const struct {
 	const char *name;
@@ -592,7 +592,7 @@ TEST_IN_DIR(a_failure_of_the_others_without_an_error_object_is_one)
 	}
 }
 
-/* --- chained --- */
+/* ---- chained ---- */
 
 #define CHAINED "{'chained':true,"
 
