@@ -59,6 +59,8 @@ static int print(const struct cni_call *call, const char *text, const char *end)
 	struct deadline d = time_to_print(call->deadline);
 	int out = call->sys->out;
 
+	/* Printing and rolling back have ends of their own. */
+	arm_watchdog(0, -1, NULL);
 	mem_set_last_words(-1, "");
 	if (write_all(&d, out, all, strlen(all)) == 0 && close_error(out) == 0)
 		return 0;
@@ -81,7 +83,6 @@ int send_error(const struct cni_call *call, const struct err *e, const char *ver
 {
 	const char *text = error_json(e, version);
 
-	arm_watchdog(0, -1, NULL);
 	log_line(call->log, LOG_ERROR, "%s: %s%s%s", call->command, e->msg, *e->details ? "; " : "",
 		 e->details);
 	print(call, text, "\n");
@@ -92,7 +93,6 @@ int send_reply(const struct cni_call *call, const struct cni_reply *reply)
 {
 	struct err e;
 
-	arm_watchdog(0, -1, NULL); /* printing and rolling back have ends of their own */
 	if (!reply->json)
 		return 0;
 	if (reply->is_error) {

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include "cni/output.h"
 
@@ -163,6 +164,48 @@ int __wrap_close(int fd)
 		return result;
 	errno = EIO;
 	return -1;
+}
+
+/* Waits for a child, five seconds at most. Its exit status; -1: it hung. */
+static int status_of(pid_t pid)
+{
+	int status;
+
+	for (int i = 0; i < 500; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+		usleep(10000);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	return -1;
+}
+
+TEST(a_log_file_that_hangs_does_not_hold_up_the_answer)
+{
+	char fill[4096] = { 0 };
+	struct stage s;
+	struct err e;
+	pid_t pid;
+	int p[2];
+
+	stage_set(&s);
+	assert_int_equal(pipe2(p, O_NONBLOCK), 0);
+	while (write(p[1], fill, sizeof(fill)) > 0)
+		;
+	fcntl(p[1], F_SETFL, 0);
+	s.log.file = p[1]; /* a write into it blocks for ever */
+	err_set(&e, CNI_ADDRESS_IN_USE, "10.0.0.5 is held");
+	pid = fork();
+	if (pid == 0) {
+		watch_call(&s.call, 0.1);
+		_exit(send_error(&s.call, &e, NULL));
+	}
+	assert_int_equal(status_of(pid), 1);
+	assert_non_null(strstr(text_in(s.sys.out, s.text, sizeof(s.text)), "does not come back"));
+	close_sys(&s.sys);
+	close(p[0]);
+	close(p[1]);
 }
 
 TEST(an_error_that_shows_at_close)
