@@ -126,8 +126,8 @@ class Held(Add):
         for which in BOTH:
             for ip in (A, '10.0.0.5/16', f'{A},{B}'):
                 with self.subTest(which=which, ip=ip):
-                    self.refused(self.ask('ADD', ip, container='pod-b', which=which), 100, '10.0.0.5', '"pod-a"',
-                                 '(net1)', 'rack-7', f'since {since}-', 'prod/web-0')
+                    self.refused(self.ask('ADD', ip, container='pod-b', which=which), 100, '10.0.0.5', '(container pod-a, net1)',
+                                 'rack-7', f'since {since}-', 'prod/web-0')
         self.assertEqual(self.held(), [A])
 
     def test_another_host_of_that_name_is_another_node(self):

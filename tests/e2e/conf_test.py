@@ -146,13 +146,22 @@ class Keywords(Conf):
                 ('sslmode', 'require', 'SSL'), ('sslmode', 'x', 'sslmode'),
                 ('channel_binding', 'require', 'hannel binding'),
                 ('target_session_attrs', 'standby', 'standby'), ('options', '-c role=nobody', 'nobody'),
-                ('hostaddr', '127.0.0.256', '127.0.0.256'), ('dbname', 'a b\'"=c', 'a b\'"=c'),
-                ('dbname', 'host=127.0.0.1 dbname=ipam', 'host=127.0.0.1'), ('user', "x y'\\", "x y'\\"),
+                ('hostaddr', '127.0.0.256', '127.0.0.256'), ('dbname', 'ab\'"c', 'ab\'"c'),
+                ('user', "xy'\\", "xy'\\"),
                 ('keepalives', 'x', 'keepalives'), ('client_encoding', 'x', 'client_encoding')):
             with self.subTest(key=key, value=value):
                 answer = self.ask('STATUS', ipam={key: value, 'timeout': 0.5})
                 self.assertIn(answer.code, (7, 50))
                 self.assertIn(words, answer.said)
+
+    def test_a_connection_string_in_one_of_them_is_refused_and_not_repeated(self):
+        for key in ('host', 'hostaddr', 'dbname', 'service', 'user'):
+            for value in ('host=db password = s3cret', 'postgresql://cni:s3cret@db/ipam', 's3cret db', 's3cret=db'):
+                for which in BOTH:
+                    for command in ALL:
+                        answer = self.ask(command, conf=PREV, which=which, ipam={key: value})
+                        self.refused(answer, 7, f'ipam.{key}')
+                        self.assertNotIn('s3cret', answer.stdout.decode() + answer.stderr)
 
     def test_those_that_fit_do_no_harm(self):
         self.works(ipam={'application_name': 'x', 'connect_timeout': 2, 'keepalives': 1, 'keepalives_idle': '5',
