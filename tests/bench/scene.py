@@ -1,4 +1,4 @@
-"""Where the bench happens: one private server with a small and a large table, a pooler, and the candidates."""
+"""Where the bench happens: one private server with small and large tables, a pooler, and the candidates."""
 import json
 import os
 import pwd
@@ -9,7 +9,8 @@ import pg
 import plugin
 import pooler
 
-SMALL, LARGE, PEER = 'ipam', 'ipam_large', 'peer'
+SMALL, LARGE, OWN, PEER = 'ipam', 'ipam_large', 'ipam_own', 'peer'
+OURS = (SMALL, LARGE, OWN)
 NETWORK, NODE = 'bench', 'bench-gc'
 GC_ROWS, GC_STALE = 10000, 5000
 
@@ -18,11 +19,11 @@ HBA = '''local all postgres trust
 local all cni peer map=bench
 host all all 127.0.0.1/32 scram-sha-256
 '''
-# Some rows of our own network and of our own node's name, most of others; addresses that no candidate asks for.
+# A part of the rows is of our own network, the rest of others; all of other nodes, and of addresses that nobody asks for.
 FILL = '''
 INSERT INTO ips (pod_id, interface, ip, network, node, host_id, boot_id)
 SELECT md5(n::text), 'eth0', set_masklen('128.0.0.0'::inet + n, 16),
-       CASE n % 5 WHEN 0 THEN '{network}' ELSE 'network-' || n % 5 END,
+       CASE n % {share} WHEN 0 THEN '{network}' ELSE 'network-' || n % 5 END,
        'node-' || n / 5 % 200, md5('host' || n / 5 % 200), '00000000-0000-0000-0000-000000000000'
   FROM generate_series(1, {rows}) AS n;
 '''
@@ -30,6 +31,13 @@ GC_FILL = '''
 INSERT INTO ips (pod_id, interface, ip, network, node, boot_id)
 SELECT 'gc-' || n, 'eth0', set_masklen('64.0.0.0'::inet + n, 16), '{network}', '{node}', '{boot}'
   FROM generate_series({first}, {last}) AS n ON CONFLICT DO NOTHING;
+'''
+# What this node's earlier life has left, for the addresses that a candidate will ask for.
+LEAVE = '''
+INSERT INTO ips (pod_id, interface, ip, network, node, boot_id, created_on)
+SELECT 'bench-left-' || n, 'eth0', set_masklen('10.0.0.0'::inet + n, 8), '{network}', '{node}',
+       '00000000-0000-0000-0000-000000000000', now() - interval '10 years'
+  FROM generate_series({first}, {last}) AS n;
 '''
 PEER_TABLE = '''
 CREATE TABLE ips (id serial PRIMARY KEY, pod_id varchar(64) UNIQUE NOT NULL, interface varchar(16) NOT NULL,
@@ -47,26 +55,34 @@ def boot_id():
         return f.read().strip()
 
 
+def database(where):
+    """The database that a way leads to."""
+    return {'large': LARGE, 'own': OWN, 'peer': PEER}.get(where, SMALL)
+
+
 def attachments(last, first=1):
     return [{'containerID': f'gc-{n}', 'ifname': 'eth0'} for n in range(first, last + 1)]
 
 
 class Scene:
-    """Use as a with block. `tools` holds the programs drive and floor, `peer` another pair of plugins, or is None."""
+    """Use as a with block. `tools` holds the programs drive and floor, `folders` the pairs of plugins by the word that
+    their candidates' names begin with; those of BINDIR have none."""
 
-    def __init__(self, tools, rows, peer):
-        self.tools, self.rows, self.peer = tools, rows, peer
+    def __init__(self, tools, rows, folders):
+        self.tools, self.rows, self.folders = tools, rows, folders
         self.folder = tempfile.TemporaryDirectory(prefix='ipam-bench.')
         self.server = pg.Server(fsync='on', shared_buffers='128MB', autovacuum='off')
         self.pooler = None
 
     def __enter__(self):
         self.trust_users()
-        self.server.psql(f'CREATE DATABASE {LARGE} OWNER ipam_owner; CREATE DATABASE {PEER}', dbname='postgres')
-        self.server.script(pg.PROVISION, self.server.conninfo(LARGE), IPAM_PASSWORD=self.server.password)
+        self.server.psql(f'CREATE DATABASE {PEER}', dbname='postgres')
         self.server.psql(PEER_TABLE, dbname=PEER)
-        for dbname, rows in ((SMALL, 1000), (LARGE, self.rows)):
-            self.server.psql(FILL.format(network=NETWORK, rows=rows), dbname=dbname)
+        for dbname, rows, share in ((SMALL, 1000, 5), (LARGE, self.rows, 5), (OWN, self.rows, 1)):
+            if dbname != SMALL:
+                self.server.psql(f'CREATE DATABASE {dbname} OWNER ipam_owner', dbname='postgres')
+                self.server.script(pg.PROVISION, self.server.conninfo(dbname), IPAM_PASSWORD=self.server.password)
+            self.server.psql(FILL.format(network=NETWORK, rows=rows, share=share), dbname=dbname)
         self.pooler = pooler.Pooler(self.server, auth_type='trust')
         return self
 
@@ -89,7 +105,7 @@ class Scene:
     def tidy(self):
         """Removes what the candidates have recorded and not released, and does what autovacuum would do during the
         measurements."""
-        for dbname in (SMALL, LARGE, PEER):
+        for dbname in (*OURS, PEER):
             self.server.psql("DELETE FROM ips WHERE pod_id LIKE 'bench-%'", dbname=dbname)
             self.server.psql('VACUUM ANALYZE ips', dbname=dbname)
 
@@ -97,17 +113,20 @@ class Scene:
         fill = PEER_FILL if dbname == PEER else GC_FILL
         self.server.psql(fill.format(network=NETWORK, node=NODE, boot=boot_id(), first=1, last=last), dbname=dbname)
 
+    def leave(self, dbname, first, last):
+        self.server.psql(LEAVE.format(network=NETWORK, node=NODE, first=first, last=last), dbname=dbname)
+
     def count_gc(self, dbname):
         return int(self.server.value("SELECT count(*) FROM ips WHERE pod_id LIKE 'gc-%'", dbname=dbname))
 
     # --- candidates ---
 
     def ipam(self, where):
-        """The ipam object for one way to the server: tcp, socket, pooler, large (by TCP) or peer."""
+        """The ipam object for one way to the server: tcp, socket, pooler, or by TCP to a table: large, own or peer."""
         if where in ('pooler', 'socket'):
             server = self.pooler if where == 'pooler' else self.server
             return plugin.ipam_conf(server, host=server.dir, password=None)
-        return plugin.ipam_conf(self.server, dbname={'large': LARGE, 'peer': PEER}.get(where, SMALL))
+        return plugin.ipam_conf(self.server, dbname=database(where))
 
     def conf(self, where, node=None, **keys):
         """A file with the network configuration."""
@@ -124,7 +143,7 @@ class Scene:
 
     def candidate(self, name, executable, verb, conf, base=0, pod='bench-%n', ip='%a'):
         """A plugin: its name in the results, and how it is called."""
-        folder = self.peer if name.startswith('peer') else plugin.BINDIR
+        folder = self.folders.get(name.split('-')[0], plugin.BINDIR)
         env = {'CNI_COMMAND': verb, 'CNI_PATH': folder, 'PATH': '/usr/bin:/bin'}
         if verb in ('ADD', 'DEL', 'CHECK'):
             env |= {'CNI_CONTAINERID': pod, 'CNI_IFNAME': 'eth0', 'CNI_NETNS': plugin.NETNS,
