@@ -36,7 +36,7 @@ class Made(privileges.Provision):
         everything = ' UNION ALL '.join([
             rights_of('relname', 'relowner', 'relacl') + " FROM pg_class WHERE relnamespace = 'public'::regnamespace",
             rights_of('datname', 'datdba', 'datacl') + ' FROM pg_database',
-            rights_of('nspname', 'nspowner', 'nspacl') + ' FROM pg_namespace',
+            rights_of('nspname', 'nspowner', 'nspacl') + " FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'",
             rights_of('proname', 'proowner', 'proacl') + " FROM pg_proc WHERE proname ~ '^lo_'"]) + ' ORDER BY 1, 3'
         self.provision()
         before = self.server.psql(everything) + self.server.psql(privileges.CONFIG)
