@@ -230,7 +230,7 @@ lint-tidy:
 
 lint-cppcheck:
 	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
-		--inline-suppr -Iinclude -D_GNU_SOURCE $(C_FILES)
+		--inline-suppr -Iinclude -Itests/unit -D_GNU_SOURCE $(C_FILES)
 
 lint-shell:
 	shellcheck $(SH_FILES)

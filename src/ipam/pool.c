@@ -227,7 +227,7 @@ void pool_search(const struct pool *p, const struct sequence *s, size_t k, int p
 
 const char *ip_number_text(ip_number n, char buf[IP_NUMBER_TEXT])
 {
-	char *at = buf + IP_NUMBER_TEXT - 1;
+	char *at = &buf[IP_NUMBER_TEXT - 1];
 
 	*at = '\0';
 	do

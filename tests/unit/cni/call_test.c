@@ -259,7 +259,7 @@ TEST(no_pairs)
 
 TEST(of_a_repeated_key_the_last_counts)
 {
-	struct cni_call call;
+	struct cni_call call = { 0 };
 
 	args_split("A=1;B=;A=2", &call.args);
 	assert_string_equal(cni_arg(&call, "A"), "2");
