@@ -10,6 +10,11 @@ struct database {
 	struct db_hosts hosts;
 	struct connection connection;
 	struct retry retry;
+	/* Seconds as parameters, written anew for each try: since this life of the host began, and
+	 * since the call did. See use_clocks. */
+	char uptime[32], since[32];
+	const struct node *node;
+	int64_t started;
 };
 
 /* ---- pieces of SQL ---- */
@@ -38,14 +43,51 @@ struct database {
 #define AGO(seconds)                                                                               \
 	"pg_catalog.now() - pg_catalog.make_interval(secs => " seconds "::pg_catalog.float8)"
 
-/* A row that an earlier boot of its node has left: of another boot id, and older than this boot.
- * (Younger, it is of another host that has the node's name.) */
-#define EARLIER(boot_id, uptime) "boot_id <> " boot_id " AND created_on < " AGO(uptime)
+/*
+ * Whose life a row is of. Here, and in the two below, the arguments are what this host is: its boot
+ * id, the seconds since its life began, its machine. "" is a machine that is not known.
+ *
+ * A row that an earlier life of this host has left: of another boot id, older than this life, and
+ * not of another machine.
+ */
+#define EARLIER(boot_id, uptime, machine)                                                          \
+	"boot_id <> " boot_id " AND created_on < " AGO(uptime) " AND " SAME_MACHINE(machine)
+#define SAME_MACHINE(m) "(machine = " m " OR machine = '' OR " m " = '')"
+
+/* A row of another host that has this one's name: of another boot and of another machine. */
+#define OTHER_MACHINE(boot_id, m)                                                                  \
+	"boot_id <> " boot_id " AND machine <> " m " AND machine <> '' AND " m " <> ''"
+
+/* A row of the same pod's older sandbox: of another container, and recorded before this call began,
+ * `since` seconds ago. */
+#define SAME_POD(uid, interface, pod, since, machine)                                              \
+	"pod_uid = " uid " AND " uid " <> '' AND interface = " interface " AND pod_id <> " pod     \
+	" AND created_on < " AGO(since) " AND " SAME_MACHINE(machine)
+
+/*
+ * A write that changes nothing. A statement on whose word something is said to a caller has it,
+ * whatever else it finds: an old primary that nobody follows any more can answer a read, but such a
+ * commit waits for its standby for ever. It needs no right. On a standby it fails with a SQLSTATE
+ * that says nothing (XX000), and a server that is only told to be read-only executes it.
+ */
+#define WRITE                                                                                      \
+	"pg_catalog.pg_logical_emit_message(true, 'ipam-status-cni', ''::pg_catalog.text)"         \
+	"::pg_catalog.text"
+
+/* Is the server a standby, or told to be read-only? */
+#define READ_ONLY                                                                                  \
+	"(pg_catalog.pg_is_in_recovery()"                                                          \
+	" OR pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool)"
 
 /* ---- running a statement ---- */
 
+/* From now on db->uptime and db->since are the seconds that this node has been up and since that
+ * moment (of monotonic_now). */
+void use_clocks(struct database *db, const struct node *node, int64_t started);
+
 /*
- * Runs it until that is final. STORE_DONE with what it answered in *rows, or STORE_FAILED with the
+ * Runs it until that is final. A row whose column `said` is NULL is a read-only server's: then the
+ * next host is asked. STORE_DONE with what it answered in *rows, or STORE_FAILED with the
  * error. `note` (or NULL) gets all rows that the server said to have written, those of tries that
  * were not confirmed too.
  */
@@ -53,12 +95,13 @@ int database_run(struct database *db, const struct statement *s, const struct de
 		 rows_fn *note, void *context, struct rows *rows, struct err *e);
 
 /*
- * The same for what records `n` addresses: their row_version is added to *inserted.
- * STORE_CONFLICT where somebody holds one of them, or the attachment something else; STORE_FAILED
- * where the server has recorded fewer, or hides warnings.
+ * The same for what records `n` addresses: their row_version is added to *inserted, and the rows
+ * that gave way to *released (or NULL). STORE_CONFLICT where somebody holds one of them, or the
+ * attachment something else; STORE_FAILED where the server has recorded fewer, or hides warnings.
  */
 int database_record(struct database *db, const struct statement *s, const struct deadline *d,
-		    size_t n, struct row_ids *inserted, struct rows *rows, struct err *e);
+		    size_t n, struct row_ids *inserted, struct released_rows *released,
+		    struct rows *rows, struct err *e);
 
 /* Does the server hide warnings? */
 bool hides_warnings(const struct rows *r);
@@ -75,12 +118,14 @@ void note_inserted(void *inserted, const struct rows *r);
 /* Statements that answer with rows of several kinds say which in the column `kind`. */
 bool row_is(const struct rows *r, size_t row, const char *kind);
 
-/* Adds the addresses in the rows of the kind "gone" to a struct released_rows. */
+/* Adds the rows of the kind "gone" to a struct released_rows, and notes what those of other kinds
+ * say about rows that stay. */
 void note_released(void *released, const struct rows *r);
 
 /* Lists as PostgreSQL reads arrays, and a number of seconds. */
 const char *ip_array(const struct reservation *c, bool with_prefix);
 const char *id_array(const struct row_ids *ids);
+const char *or_empty(const char *text); /* "" for NULL */
 const char *seconds(double s);
 
 /* The statements' functions: see struct store. */

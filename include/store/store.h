@@ -159,6 +159,6 @@ store_open_fn store_open;
 bool store_keyword(const char *key);
 
 /* The schema version that this build was written for: the number of its migration. */
-#define STORE_SCHEMA 1
+#define STORE_SCHEMA 2
 
 #endif

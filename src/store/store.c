@@ -108,12 +108,28 @@ static bool is_conflict(const struct query_result *q)
 		strcmp(q->constraint, "ips_attachment") == 0);
 }
 
-int database_record(struct database *db, const struct statement *s, const struct deadline *d,
-		    size_t n, struct row_ids *inserted, struct rows *rows, struct err *e)
+struct recorded {
+	struct row_ids *inserted;
+	struct released_rows *released;
+};
+
+static void note_recorded(void *context, const struct rows *r)
 {
+	const struct recorded *to = context;
+
+	note_inserted(to->inserted, r);
+	if (to->released)
+		note_released(to->released, r);
+}
+
+int database_record(struct database *db, const struct statement *s, const struct deadline *d,
+		    size_t n, struct row_ids *inserted, struct released_rows *released,
+		    struct rows *rows, struct err *e)
+{
+	struct recorded to = { inserted, released };
 	struct query_result q;
 
-	run(db, s, d, note_inserted, inserted, &q);
+	run(db, s, d, note_recorded, &to, &q);
 	*rows = q.rows;
 	if (is_conflict(&q))
 		return STORE_CONFLICT;
@@ -172,9 +188,25 @@ bool row_is(const struct rows *r, size_t row, const char *kind)
 	return v && strcmp(v, kind) == 0;
 }
 
-static const char *or_empty(const char *text)
+const char *or_empty(const char *text)
 {
 	return text ? text : "";
+}
+
+static void note_what_stays(struct released_rows *out, const struct rows *r, size_t i)
+{
+	if (row_is(r, i, "duplicate")) {
+		out->duplicate_node_count = rows_get(r, i, "count");
+		out->duplicate_node_pod = rows_get(r, i, "pod_id");
+		out->duplicate_node_interface = rows_get(r, i, "interface");
+	} else if (row_is(r, i, "renamed")) {
+		out->renamed_count = rows_get(r, i, "count");
+		out->renamed_node = rows_get(r, i, "name");
+	} else if (row_is(r, i, "reinstalled")) {
+		out->reinstalled_count = rows_get(r, i, "count");
+		out->reinstalled_host_id = rows_get(r, i, "name");
+		out->reinstalled_since = rows_get(r, i, "since");
+	}
 }
 
 void note_released(void *released, const struct rows *r)
@@ -183,13 +215,17 @@ void note_released(void *released, const struct rows *r)
 
 	out->rows = mem_grow(out->rows, out->n * sizeof(*out->rows),
 			     (out->n + r->n) * sizeof(*out->rows));
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < r->n; i++) {
+		note_what_stays(out, r, i);
 		if (row_is(r, i, "gone"))
 			out->rows[out->n++] =
 				(struct released){ .ip = or_empty(rows_get(r, i, "ip")),
 						   .pod = rows_get(r, i, "pod_id"),
 						   .interface = rows_get(r, i, "interface"),
-						   .boot_id = rows_get(r, i, "boot_id") };
+						   .boot_id = rows_get(r, i, "boot_id"),
+						   .pod_namespace = rows_get(r, i, "pod_namespace"),
+						   .pod_name = rows_get(r, i, "pod_name") };
+	}
 	out->hides_warnings |= hides_warnings(r);
 }
 
@@ -219,12 +255,44 @@ const char *seconds(double s)
 
 /* ---- opening and closing ---- */
 
+void use_clocks(struct database *db, const struct node *node, int64_t started)
+{
+	db->node = node;
+	db->started = started;
+}
+
+/* Tries may lie seconds apart. What was true of the clocks at the first one would then call rows of
+ * this life ones of an earlier life. */
+static void read_clocks(struct database *db)
+{
+	double since = (double)(monotonic_now() - db->started) / 1e9;
+
+	snprintf(db->uptime, sizeof(db->uptime), "%.3f",
+		 db->node && db->node->uptime ? db->node->uptime(db->node) : 0);
+	snprintf(db->since, sizeof(db->since), "%.3f", since);
+}
+
+static bool has_column(const struct rows *r, const char *name)
+{
+	for (size_t i = 0; i < r->columns; i++)
+		if (strcmp(r->names[i], name) == 0)
+			return true;
+	return false;
+}
+
 static void query(void *context, size_t host, double connect_seconds, const struct statement *s,
 		  const struct deadline *deadline, struct query_result *out)
 {
 	struct database *db = context;
 
+	read_clocks(db);
 	query_run(&db->connection, &db->hosts, host, connect_seconds, s, deadline, out);
+	if (out->outcome == QUERY_OK && has_column(&out->rows, "said") &&
+	    !rows_get(&out->rows, 0, "said")) {
+		out->outcome = QUERY_REJECTED;
+		snprintf(out->sqlstate, sizeof(out->sqlstate), "25006");
+		snprintf(out->text, sizeof(out->text), "the server is read-only");
+	}
 }
 
 static size_t known(void *context, size_t besides, const struct deadline *d)

@@ -18,8 +18,8 @@
 
 #define INTO(ip, position) \
 	"INSERT INTO public.ips (pod_id, interface, ip, network, node, host_id, boot_id," \
-	" pod_namespace, pod_name, pod_uid, position) " \
-	"SELECT $1, $2, " ip ", $4, $5, $6, $7, $8, $9, $10, " position " "
+	" pod_namespace, pod_name, pod_uid, machine, position) " \
+	"SELECT $1, $2, " ip ", $4, $5, $6, $7, $8, $9, $10, $11, " position " "
 
 /* The addresses of $3, sorted by host, so that two callers lock in one order. */
 #define WANTED \
@@ -29,7 +29,7 @@
 /* ---- INSERT ---- */
 
 /* $1 pod, $2 interface, $3 addresses, $4 network, $5 node, $6 host id, $7 boot id, $8 to $10 the pod's
- * namespace, name and uid. */
+ * namespace, name and uid, $11 machine. */
 static const char INSERT[] =
 	INTO("w.ip", "w.n")
 	"FROM " WANTED
@@ -43,9 +43,9 @@ static const char INSERT_ONE[] =
 
 /* clang-format on */
 
-#define INSERT_VALUES 10
+#define INSERT_VALUES 11
 
-/* $1 to $10 of INSERT and TAKE_OVER. */
+/* $1 to $11 of INSERT and TAKE_OVER. */
 static void insert_values(const struct reservation *c, const char **v)
 {
 	const struct node *node = c->by.node;
@@ -60,6 +60,7 @@ static void insert_values(const struct reservation *c, const char **v)
 	v[7] = c->pod_namespace;
 	v[8] = c->pod_name;
 	v[9] = c->pod_uid;
+	v[10] = or_empty(node->machine);
 }
 
 int database_insert(void *db, const struct reservation *c, const struct deadline *d,
@@ -75,26 +76,36 @@ int database_insert(void *db, const struct reservation *c, const struct deadline
 		s.sql = INSERT_ONE;
 		v[2] = ip_text(&c->addresses->list[0].ip, true, ip);
 	}
-	return database_record(db, &s, d, c->addresses->n, inserted, &rows, e);
+	return database_record(db, &s, d, c->addresses->n, inserted, NULL, &rows, e);
 }
 
 /* ---- FIND: who holds the addresses, and what the attachment holds ---- */
 
 /* clang-format off */
 
-/* $1 network, $2 addresses, $3 node, $4 host id, $5 pod, $6 interface, $7 boot id, $8 uptime. */
+/* $1 network, $2 addresses, $3 node, $4 host id, $5 pod, $6 interface, $7 boot id, $8 uptime, $9 machine, $10 the
+ * pod's uid, $11 seconds since the call began. It writes, since errors are said on its word; where it must not,
+ * `said` is NULL. There is a row in any case. */
 static const char FIND[] =
-	"SELECT id, pg_catalog.host(ip) AS ip, pg_catalog.masklen(ip) AS prefix,"
-	" pod_id, interface, node, created_on AS since, pod_namespace, pod_name,"
+	"WITH seen AS MATERIALIZED ("
+	"SELECT id, position, pg_catalog.host(ip) AS ip, pg_catalog.masklen(ip) AS prefix,"
+	" pod_id, interface, node, host_id, LEAST(created_on, held_since) AS since, pod_namespace, pod_name,"
 	" node = $3 AND host_id = $4 AS same_node,"
 	" boot_id = $7 AS this_boot,"
-	" " EARLIER("$7", "$8") " AS previous_boot,"
-	" node = $3 AND host_id = $4 AND pod_id = $5 AND interface = $6 AS own "
+	" " EARLIER("$7", "$8", "$9") " AS previous_boot,"
+	" " OTHER_MACHINE("$7", "$9") " AS other_machine,"
+	" node = $3 AND host_id = $4 AND " SAME_POD("$10", "$6", "$5", "$11", "$9") " AS same_pod,"
+	" node = $3 AND host_id = $4 AND pod_id = $5 AND interface = $6"
+	" AND NOT (" OTHER_MACHINE("$7", "$9") ") AS own "
 	"FROM public.ips "
 	"WHERE " GUARD "AND network = $1"
 	" AND (pg_catalog.host(ip)::pg_catalog.inet = ANY ($2::pg_catalog.inet[])"
-	" OR node = $3 AND host_id = $4 AND pod_id = $5 AND interface = $6) "
-	"ORDER BY position, id";
+	" OR node = $3 AND host_id = $4 AND pod_id = $5 AND interface = $6)"
+	") "
+	"SELECT w.said, seen.* "
+	"FROM (SELECT CASE WHEN " READ_ONLY " THEN NULL ELSE " WRITE " END AS said) AS w "
+	"LEFT JOIN seen ON true "
+	"ORDER BY seen.position, seen.id";
 
 /* clang-format on */
 
@@ -107,31 +118,38 @@ static bool read_allocation(const struct rows *r, size_t i, struct allocation *o
 				    .pod = rows_get(r, i, "pod_id"),
 				    .interface = rows_get(r, i, "interface"),
 				    .node = rows_get(r, i, "node"),
+				    .host_id = rows_get(r, i, "host_id"),
 				    .since = rows_get(r, i, "since"),
 				    .pod_namespace = rows_get(r, i, "pod_namespace"),
 				    .pod_name = rows_get(r, i, "pod_name"),
 				    .same_node = cell_is_true(r, i, "same_node"),
 				    .this_boot = cell_is_true(r, i, "this_boot"),
 				    .previous_boot = cell_is_true(r, i, "previous_boot"),
+				    .other_machine = cell_is_true(r, i, "other_machine"),
+				    .same_pod = cell_is_true(r, i, "same_pod"),
 				    .own = cell_is_true(r, i, "own") };
-	return ip && prefix && out->id && out->pod && out->interface && out->node && out->since &&
-	       ip_parse(mem_printf("%s/%s", ip, prefix), &out->ip);
+	return ip && prefix && out->id && out->pod && out->interface && out->node && out->host_id &&
+	       out->since && ip_parse(mem_printf("%s/%s", ip, prefix), &out->ip);
 }
 
-int database_find(void *db, const struct reservation *c, const struct deadline *d,
+int database_find(void *context, const struct reservation *c, const struct deadline *d,
 		  struct allocations *out, struct err *e)
 {
+	struct database *db = context;
 	const struct node *node = c->by.node;
-	const char *const v[] = { c->by.network, ip_array(c, false),
-				  node->name,    node->host_id,
-				  c->by.pod,     c->by.interface,
-				  node->boot_id, seconds(node->uptime(node)) };
+	const char *const v[] = { c->by.network, ip_array(c, false), node->name,
+				  node->host_id, c->by.pod,          c->by.interface,
+				  node->boot_id, db->uptime,         or_empty(node->machine),
+				  c->pod_uid,    db->since };
 	const struct statement s = { FIND, v, sizeof(v) / sizeof(*v) };
 	struct rows r;
 
 	*out = (struct allocations){ 0 };
+	use_clocks(db, node, c->started);
 	if (database_run(db, &s, d, NULL, NULL, &r, e) < 0)
 		return STORE_FAILED;
+	if (r.n == 1 && !rows_get(&r, 0, "id") && !rows_get(&r, 0, "pod_id")) /* none was found */
+		return STORE_DONE;
 	out->rows = mem_new(r.n * sizeof(*out->rows));
 	for (; out->n < r.n; out->n++)
 		if (!read_allocation(&r, out->n, &out->rows[out->n]))
@@ -145,10 +163,23 @@ int database_find(void *db, const struct reservation *c, const struct deadline *
 
 /* clang-format off */
 
-/* $1 ids that FIND returned, $2 boot id, $3 pod, $4 interface. */
+/*
+ * $1 ids that FIND returned, $2 boot id, $3 network, $4 node, $5 host id, $6 pod, $7 interface, $8 machine.
+ *
+ * All or none: the rows are locked first, and written only if all of them are there. Since when the address is
+ * held (held_since) stays as it is. The ids alone would not do, here and in the statements below: after a
+ * failover that lost rows they are handed out again.
+ */
 static const char CONFIRM[] =
-	"UPDATE public.ips SET boot_id = $2, created_on = pg_catalog.now() "
-	"WHERE " GUARD "AND id = ANY ($1::pg_catalog.int8[]) AND pod_id = $3 AND interface = $4 "
+	"WITH held AS MATERIALIZED ("
+	"SELECT id FROM public.ips "
+	"WHERE " GUARD "AND id = ANY ($1::pg_catalog.int8[]) AND network = $3 AND node = $4 AND host_id = $5"
+	" AND pod_id = $6 AND interface = $7 AND NOT (" OTHER_MACHINE("$2", "$8") ") "
+	"ORDER BY id FOR UPDATE"
+	") "
+	"UPDATE public.ips SET boot_id = $2, machine = $8, created_on = pg_catalog.now() "
+	"WHERE id IN (SELECT id FROM held)"
+	" AND (SELECT pg_catalog.count(*) FROM held) = pg_catalog.cardinality($1::pg_catalog.int8[]) "
 	"RETURNING " ROW_VERSION ", " WARNINGS;
 
 /* clang-format on */
@@ -168,7 +199,10 @@ int database_confirm(void *db, const struct reservation *c, const struct row_ids
 		     const struct deadline *d, struct row_ids *inserted, size_t *confirmed,
 		     struct err *e)
 {
-	const char *const v[] = { id_array(held), c->by.node->boot_id, c->by.pod, c->by.interface };
+	const struct node *node = c->by.node;
+	const char *const v[] = { id_array(held),  node->boot_id,          c->by.network,
+				  node->name,      node->host_id,          c->by.pod,
+				  c->by.interface, or_empty(node->machine) };
 	const struct statement s = { CONFIRM, v, sizeof(v) / sizeof(*v) };
 	struct rows r;
 
@@ -178,96 +212,108 @@ int database_confirm(void *db, const struct reservation *c, const struct row_ids
 	return refuse_hidden_warnings(&r, e);
 }
 
-/* ---- TAKE_OVER: whoever is in the way is of an earlier boot of this node ---- */
+/* ---- TAKE_OVER: an earlier boot of this node, or an older sandbox of this pod, is in the way ----
+ */
 
 /* clang-format off */
 
 /*
- * $1 to $10 as INSERT, $11 ids that FIND returned, $12 uptime.
+ * $1 to $11 as INSERT, $12 ids that FIND returned and $13 their addresses, $14 uptime, $15 seconds since the call
+ * began.
  *
  * Counting makes the DELETE end before the INSERT begins. If a holder is alive, the INSERT is a unique
  * violation, and everything is undone with it. What else an old attachment holds stays its own, but one of
- * its rows needs position 1 again, since without one the attachment could get a second set. So all that it
- * holds is locked first, in one order; what is gone by then is no candidate, for two callers may take from
- * one attachment at once.
+ * its rows needs position 1 again, since without one the attachment could get a second set. That is an UPDATE:
+ * whoever waits for the row (DEL, GC) then goes on with the new version, and would miss it after DELETE and
+ * INSERT. All that an old attachment holds is locked first, in one order; what is gone by then is no candidate,
+ * for two callers may take from one attachment at once. (LATERAL and OFFSET 0: without statistics the planner
+ * would read all that the node holds, for each row that it holds.)
  */
 static const char TAKE_OVER[] =
-	"WITH locked AS ("
-	"SELECT o.id, o.node, o.host_id, o.pod_id, o.interface, o.position "
-	"FROM public.ips AS o JOIN ("
-	"SELECT DISTINCT node, host_id, pod_id, interface FROM public.ips "
-	"WHERE id = ANY ($11::pg_catalog.int8[])) AS old"
-	" ON o.node = old.node AND o.host_id = old.host_id"
-	" AND o.pod_id = old.pod_id AND o.interface = old.interface "
-	"WHERE o.network = $4 "
-	"ORDER BY o.id FOR UPDATE OF o"
+	"WITH locked (row_id, pod, ifname, place) AS MATERIALIZED ("
+	"SELECT o.id, o.pod_id, o.interface, o.position "
+	"FROM (SELECT DISTINCT pod_id, interface "
+	"FROM pg_catalog.unnest($12::pg_catalog.int8[]) AS found(id) "
+	"CROSS JOIN LATERAL (SELECT * FROM public.ips WHERE id = found.id OFFSET 0) AS r "
+	"WHERE network = $4 AND node = $5 AND host_id = $6 "
+	"ORDER BY pod_id, interface) AS old "
+	"CROSS JOIN LATERAL (SELECT id, pod_id, interface, position FROM public.ips"
+	" WHERE network = $4 AND node = $5 AND host_id = $6 AND pod_id = old.pod_id AND interface = old.interface"
+	" ORDER BY id FOR UPDATE) AS o"
 	"), gone AS ("
 	"DELETE FROM public.ips USING locked "
-	"WHERE ips.id = locked.id AND ips.id = ANY ($11::pg_catalog.int8[]) AND " EARLIER("$7", "$12") " "
+	"WHERE id = row_id AND id = ANY ($12::pg_catalog.int8[])"
+	" AND pg_catalog.host(ip)::pg_catalog.inet = ANY ($13::pg_catalog.inet[])"
+	" AND (" EARLIER("$7", "$14", "$11") " OR " SAME_POD("$10", "$2", "$1", "$15", "$11") ") "
 	"RETURNING ips.*"
-	"), next AS ("
-	"DELETE FROM public.ips USING ("
-	"SELECT DISTINCT ON (o.node, o.host_id, o.pod_id, o.interface) o.id AS its "
-	"FROM locked AS o JOIN gone"
-	" ON o.node = gone.node AND o.host_id = gone.host_id"
-	" AND o.pod_id = gone.pod_id AND o.interface = gone.interface "
-	"WHERE gone.position = 1 AND o.position <> 1 AND o.id <> ALL ($11::pg_catalog.int8[]) "
-	"ORDER BY o.node, o.host_id, o.pod_id, o.interface, o.position) AS left_over "
-	"WHERE id = left_over.its "
-	"RETURNING ips.*"
-	"), first AS ("
-	"INSERT INTO public.ips (id, pod_id, interface, ip, created_on, network, node, host_id,"
-	" boot_id, pod_namespace, pod_name, pod_uid, position) "
-	"SELECT id, pod_id, interface, ip, created_on, network, node, host_id,"
-	" boot_id, pod_namespace, pod_name, pod_uid, 1 FROM next"
+	"), first_again AS ("
+	"UPDATE public.ips SET position = 1 "
+	"FROM (SELECT DISTINCT ON (o.pod, o.ifname) o.row_id "
+	"FROM locked AS o JOIN gone ON o.pod = gone.pod_id AND o.ifname = gone.interface "
+	"WHERE gone.position = 1 AND o.place <> 1 AND o.row_id <> ALL ($12::pg_catalog.int8[]) "
+	"ORDER BY o.pod, o.ifname, o.place) AS next "
+	"WHERE id = next.row_id"
 	"), new AS ("
 	INTO("w.ip", "w.n")
 	"FROM (SELECT pg_catalog.count(*) FROM gone) AS g CROSS JOIN " WANTED
 	"RETURNING " ROW_VERSION
 	") "
-	"SELECT 'gone' AS kind, pg_catalog.host(ip) AS ip, pod_id, interface, boot_id, NULL AS row_version, " WARNINGS " FROM gone "
+	"SELECT 'gone' AS kind, pg_catalog.host(ip) AS ip, pod_id, interface, boot_id, pod_namespace, pod_name,"
+	" NULL AS row_version, " WARNINGS " FROM gone "
 	"UNION ALL "
-	"SELECT 'new', NULL, NULL, NULL, NULL, row_version, " WARNINGS " FROM new";
+	"SELECT 'new', NULL, NULL, NULL, NULL, NULL, NULL, row_version, " WARNINGS " FROM new";
 
 /* clang-format on */
 
-int database_take_over(void *db, const struct reservation *c, const struct allocations *stale,
+int database_take_over(void *context, const struct reservation *c, const struct allocations *stale,
 		       const struct deadline *d, struct row_ids *inserted,
 		       struct released_rows *out, struct err *e)
 {
-	const char *v[INSERT_VALUES + 2];
-	const struct statement s = { TAKE_OVER, v, INSERT_VALUES + 2 };
-	struct row_ids ids = { 0 };
+	struct database *db = context;
+	const char *v[INSERT_VALUES + 4];
+	const struct statement s = { TAKE_OVER, v, INSERT_VALUES + 4 };
+	struct row_ids ids = { 0 }, hosts = { 0 };
 	struct rows r;
-	int rc;
 
 	insert_values(c, v);
-	for (size_t i = 0; i < stale->n; i++)
+	for (size_t i = 0; i < stale->n; i++) {
+		char ip[IP_TEXT];
+
 		row_ids_add(&ids, stale->rows[i].id);
+		row_ids_add(&hosts, mem_strdup(ip_text(&stale->rows[i].ip, false, ip)));
+	}
 	v[INSERT_VALUES] = id_array(&ids);
-	v[INSERT_VALUES + 1] = seconds(c->by.node->uptime(c->by.node));
-	rc = database_record(db, &s, d, c->addresses->n, inserted, &r, e);
-	if (rc == STORE_DONE)
-		note_released(out, &r);
-	return rc;
+	v[INSERT_VALUES + 1] = id_array(&hosts);
+	v[INSERT_VALUES + 2] = db->uptime;
+	v[INSERT_VALUES + 3] = db->since;
+	use_clocks(db, c->by.node, c->started);
+	return database_record(db, &s, d, c->addresses->n, inserted, out, &r, e);
 }
 
 /* ---- RELEASE: the answer of an ADD could not be given ---- */
 
 /* clang-format off */
 
-/* $1 row versions, $2 pod, $3 interface. */
+/* $1 row versions, $2 network, $3 node, $4 host id, $5 pod, $6 interface. */
 static const char RELEASE[] =
+	"WITH gone AS ("
 	"DELETE FROM public.ips USING pg_catalog.unnest($1::pg_catalog.text[]) AS w(row_version) "
 	"WHERE id = pg_catalog.split_part(w.row_version, '@', 1)::pg_catalog.int8"
-	" AND pg_catalog.concat(id, '@', xmin) = w.row_version AND pod_id = $2 AND interface = $3";
+	" AND pg_catalog.concat(id, '@', xmin) = w.row_version"
+	" AND network = $2 AND node = $3 AND host_id = $4 AND pod_id = $5 AND interface = $6 "
+	"RETURNING id"
+	") "
+	"SELECT 'gone' AS kind, id::pg_catalog.text FROM gone "
+	"UNION ALL "
+	"SELECT 'said', " WRITE;
 
 /* clang-format on */
 
 int database_release(void *db, const struct attachment *a, const struct row_ids *inserted,
 		     const struct deadline *d, struct err *e)
 {
-	const char *const v[] = { id_array(inserted), a->pod, a->interface };
+	const char *const v[] = { id_array(inserted), a->network, a->node->name,
+				  a->node->host_id,   a->pod,     a->interface };
 	const struct statement s = { RELEASE, v, sizeof(v) / sizeof(*v) };
 	struct rows r;
 

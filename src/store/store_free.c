@@ -10,29 +10,51 @@
 
 /* clang-format off */
 
-/* $1 network, $2 node, $3 host id, $4 pod, $5 interface. The empty pair is all that a table of the Go
- * demo knew of its hosts. */
+/*
+ * $1 network, $2 node, $3 host id, $4 pod, $5 interface, $6 machine id, $7 boot id, $8 machine.
+ *
+ * The empty pair is all that a table of the Go demo knew of its hosts. What this machine recorded under another
+ * name goes too. What a copy of this host's disk recorded for its own container of that name stays.
+ */
 static const char DEL[] =
+	"WITH gone AS ("
 	"DELETE FROM public.ips "
 	"WHERE " GUARD "AND network = $1 AND pod_id = $4 AND interface = $5"
-	" AND (node = $2 AND host_id = $3 OR node = '' AND host_id = '') "
-	"RETURNING 'gone' AS kind, pg_catalog.host(ip) AS ip, " WARNINGS;
+	" AND (node = $2 AND host_id = $3 AND NOT (" OTHER_MACHINE("$7", "$8") ")"
+	" OR node = '' AND host_id = ''"
+	" OR $6 <> '' AND $8 <> '' AND host_id = $6 AND machine = $8) "
+	"RETURNING ip, pod_id, interface, pod_namespace, pod_name"
+	") "
+	"SELECT 'gone' AS kind, pg_catalog.host(ip) AS ip, pod_id, interface, pod_namespace, pod_name,"
+	" NULL AS count, " WARNINGS " FROM gone "
+	"UNION ALL "
+	"SELECT 'duplicate', NULL, $4, $5, NULL, NULL, pg_catalog.count(*)::pg_catalog.text, " WARNINGS " "
+	"FROM public.ips "
+	"WHERE network = $1 AND node = $2 AND host_id = $3 AND pod_id = $4 AND interface = $5"
+	" AND " OTHER_MACHINE("$7", "$8") " "
+	"HAVING pg_catalog.count(*) > 0 "
+	"UNION ALL "
+	"SELECT 'said', " WRITE ", NULL, NULL, NULL, NULL, NULL, " WARNINGS;
 
 /* clang-format on */
 
 int database_del(void *db, const struct attachment *a, const struct deadline *d,
 		 struct released_rows *out, struct err *e)
 {
-	const char *const v[] = { a->network, a->node->name, a->node->host_id, a->pod,
-				  a->interface };
+	const struct node *node = a->node;
+	const char *const v[] = { a->network,
+				  node->name,
+				  node->host_id,
+				  a->pod,
+				  a->interface,
+				  or_empty(node->machine_id),
+				  or_empty(node->boot_id),
+				  or_empty(node->machine) };
 	const struct statement s = { DEL, v, sizeof(v) / sizeof(*v) };
 	struct rows r;
 
 	*out = (struct released_rows){ 0 };
-	if (database_run(db, &s, d, NULL, NULL, &r, e) < 0)
-		return STORE_FAILED;
-	note_released(out, &r);
-	return STORE_DONE;
+	return database_run(db, &s, d, note_released, out, &r, e);
 }
 
 /* ---- GC ---- */
@@ -40,75 +62,89 @@ int database_del(void *db, const struct attachment *a, const struct deadline *d,
 /* clang-format off */
 
 /*
- * $1 network, $2 node, $3 host id, $4 the valid attachments as JSON, $5 boot id, $6 uptime, $7 grace. A NULL
- * among the valid ones would make NOT IN free nothing: the caller has validated them. The second kind of row
- * tells of another host that has the node's name.
+ * $1 network, $2 node, $3 host id, $4 the valid attachments as JSON, $5 boot id, $6 uptime, $7 grace, $8 machine
+ * id, $9 machine. A NULL among the valid ones would make NOT IN free nothing: the caller has validated them.
+ *
+ * Rows that stay and should be known of are counted: of another host that has this node's name, of this machine
+ * under another name, of this node's name with another machine id.
  */
 static const char GC[] =
 	"WITH gone AS ("
 	"DELETE FROM public.ips "
 	"WHERE " GUARD "AND network = $1 AND node = $2 AND host_id = $3"
-	" AND (boot_id = $5 OR " EARLIER("$5", "$6") ")"
+	" AND (boot_id = $5 OR " EARLIER("$5", "$6", "$9") ")"
 	" AND ($7::pg_catalog.float8 = 0::pg_catalog.float8 OR created_on < " AGO("$7") ")"
 	" AND (pod_id, interface) NOT IN ("
 	"SELECT v.\"containerID\", v.ifname "
 	"FROM pg_catalog.json_to_recordset($4::pg_catalog.json)"
 	" AS v(\"containerID\" pg_catalog.text, ifname pg_catalog.text)) "
-	"RETURNING pod_id, interface, pg_catalog.host(ip) AS ip"
+	"RETURNING pod_id, interface, ip, pod_namespace, pod_name"
 	") "
-	"SELECT 'gone' AS kind, pod_id, interface, ip, NULL AS count, " WARNINGS " FROM gone "
+	"SELECT 'gone' AS kind, pod_id, interface, pg_catalog.host(ip) AS ip, pod_namespace, pod_name,"
+	" NULL AS count, NULL AS name, NULL AS since, " WARNINGS " FROM gone "
 	"UNION ALL "
-	"SELECT 'duplicate', pg_catalog.min(pod_id), pg_catalog.min(interface), NULL,"
-	" pg_catalog.count(*)::pg_catalog.text, " WARNINGS " "
+	"SELECT 'duplicate', pg_catalog.min(pod_id), pg_catalog.min(interface), NULL, NULL, NULL,"
+	" pg_catalog.count(*)::pg_catalog.text, NULL, NULL, " WARNINGS " "
 	"FROM public.ips "
-	"WHERE network = $1 AND node = $2 AND host_id = $3 AND boot_id <> $5 AND NOT (" EARLIER("$5", "$6") ") "
-	"HAVING pg_catalog.count(*) > 0";
+	"WHERE network = $1 AND node = $2 AND host_id = $3 AND boot_id <> $5 AND NOT (" EARLIER("$5", "$6", "$9") ") "
+	"HAVING pg_catalog.count(*) > 0 "
+	"UNION ALL "
+	"SELECT 'renamed', NULL, NULL, NULL, NULL, NULL,"
+	" pg_catalog.count(*)::pg_catalog.text, pg_catalog.min(node), NULL, " WARNINGS " "
+	"FROM public.ips "
+	"WHERE network = $1 AND host_id = $8 AND $8 <> '' AND $9 <> '' AND machine = $9"
+	" AND (node <> $2 OR host_id <> $3) "
+	"HAVING pg_catalog.count(*) > 0 "
+	"UNION ALL "
+	"SELECT 'reinstalled', NULL, NULL, NULL, NULL, NULL,"
+	" pg_catalog.count(*)::pg_catalog.text, pg_catalog.min(host_id), pg_catalog.max(created_on)::pg_catalog.text, "
+	WARNINGS " "
+	"FROM public.ips "
+	"WHERE network = $1 AND node = $2 AND host_id <> $3 "
+	"HAVING pg_catalog.count(*) > 0 "
+	"UNION ALL "
+	"SELECT 'said', NULL, NULL, " WRITE ", NULL, NULL, NULL, NULL, NULL, " WARNINGS;
 
 /* clang-format on */
 
-static void note_duplicate_node(struct released_rows *out, const struct rows *r)
-{
-	for (size_t i = 0; i < r->n; i++) {
-		if (!row_is(r, i, "duplicate"))
-			continue;
-		out->duplicate_node_pod = rows_get(r, i, "pod_id");
-		out->duplicate_node_interface = rows_get(r, i, "interface");
-		out->duplicate_node_count = rows_get(r, i, "count");
-	}
-}
-
-int database_gc(void *db, const struct gc_request *g, const struct deadline *d,
+int database_gc(void *context, const struct gc_request *g, const struct deadline *d,
 		struct released_rows *out, struct err *e)
 {
+	struct database *db = context;
 	const struct node *node = g->node;
-	const char *const v[] = { g->network,       node->name,    node->host_id,
-				  g->valid,         node->boot_id, seconds(node->uptime(node)),
-				  seconds(g->grace) };
+	const char *const v[] = { g->network,
+				  node->name,
+				  node->host_id,
+				  g->valid,
+				  node->boot_id,
+				  db->uptime,
+				  seconds(g->grace),
+				  or_empty(node->machine_id),
+				  or_empty(node->machine) };
 	const struct statement s = { GC, v, sizeof(v) / sizeof(*v) };
 	struct rows r;
 
 	*out = (struct released_rows){ 0 };
-	if (database_run(db, &s, d, NULL, NULL, &r, e) < 0)
-		return STORE_FAILED;
-	note_released(out, &r);
-	note_duplicate_node(out, &r);
-	return STORE_DONE;
+	use_clocks(db, node, 0);
+	return database_run(db, &s, d, note_released, out, &r, e);
 }
 
 /* ---- STATUS ---- */
 
 /* clang-format off */
 
-/* A row for each migration: aggregates would cost a new server process a quarter of the whole. */
+/* A row for each migration: aggregates would cost a new server process a quarter of the whole. Columns of
+ * migration 2 exist only where that was run. */
 static const char STATUS[] =
-	"SELECT pg_catalog.pg_is_in_recovery()"
-	" OR pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool AS read_only,"
-	" version, works_with,"
+	"SELECT " READ_ONLY " AS read_only, version, works_with,"
 	" pg_catalog.has_table_privilege('public.ips', 'SELECT')"
 	" AND pg_catalog.has_table_privilege('public.ips', 'INSERT')"
 	" AND pg_catalog.has_table_privilege('public.ips', 'DELETE')"
 	" AND pg_catalog.has_column_privilege('public.ips', 'boot_id', 'UPDATE')"
-	" AND pg_catalog.has_column_privilege('public.ips', 'created_on', 'UPDATE') AS may_write, "
+	" AND pg_catalog.has_column_privilege('public.ips', 'created_on', 'UPDATE')"
+	" AND pg_catalog.has_column_privilege('public.ips', 'position', 'UPDATE')"
+	" AND CASE WHEN version >= 2 THEN pg_catalog.has_column_privilege('public.ips', 'machine', 'UPDATE')"
+	" ELSE true END AS may_write, "
 	WARNINGS " "
 	"FROM public.ips_schema";
 
@@ -129,6 +165,15 @@ static int highest(const struct rows *r, const char *column)
 	return most;
 }
 
+static bool all_true(const struct rows *r, const char *column)
+{
+	bool all = r->n > 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		all &= cell_is_true(r, i, column);
+	return all;
+}
+
 int database_status(void *db, const struct deadline *d, struct store_status *out, struct err *e)
 {
 	const struct statement s = { STATUS, NULL, 0 };
@@ -139,7 +184,7 @@ int database_status(void *db, const struct deadline *d, struct store_status *out
 	*out = (struct store_status){ .read_only = cell_is_true(&r, 0, "read_only"),
 				      .version = highest(&r, "version"),
 				      .works_with = highest(&r, "works_with"),
-				      .may_write = cell_is_true(&r, 0, "may_write"),
+				      .may_write = all_true(&r, "may_write"),
 				      .hides_warnings = hides_warnings(&r) };
 	return STORE_DONE;
 }

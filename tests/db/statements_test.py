@@ -1,6 +1,7 @@
 """Each statement of the plugin against the schema, as its role. Needs PostgreSQL's server programs, psql and a C
 compiler."""
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -24,14 +25,14 @@ int main(void)
 LIST = """'[{"containerID": "pod1", "ifname": "eth0"}, {"containerID": "pod2", "ifname": "eth0"}]'"""
 # Parameters for which each one runs.
 NAMES = {
-    'INSERT': "'pod9', 'eth0', '{10.9.0.1/24,10.9.0.2/24}', 'net', 'n7', 'h7', 'boot', NULL, NULL, NULL",
-    'INSERT_ONE': "'pod9', 'eth0', '10.9.0.1/24', 'net', 'n7', 'h7', 'boot', NULL, NULL, NULL",
-    'FIND': "'net', '{10.9.0.1/24}', 'n7', 'h7', 'pod9', 'eth0', 'boot', '60'",
-    'CONFIRM': "'{1,2}', 'boot', 'pod9', 'eth0'",
-    'TAKE_OVER': "'pod9', 'eth0', '{10.9.0.3/24}', 'net', 'n8', 'h8', 'boot', NULL, NULL, NULL, '{1}', '60'",
-    'RELEASE': "'{1,2}', 'pod9', 'eth0'",
-    'DEL': "'net', 'n7', 'h7', 'pod9', 'eth0'",
-    'GC': f"'net', 'n7', 'h7', {LIST}, 'boot', '60', '0'",
+    'INSERT': "'pod9', 'eth0', '{10.9.0.1/24,10.9.0.2/24}', 'net', 'n7', 'h7', 'boot', NULL, NULL, NULL, 'm'",
+    'INSERT_ONE': "'pod9', 'eth0', '10.9.0.1/24', 'net', 'n7', 'h7', 'boot', NULL, NULL, NULL, 'm'",
+    'FIND': "'net', '{10.9.0.1/24}', 'n7', 'h7', 'pod9', 'eth0', 'boot', '60', 'm', 'uid', '1'",
+    'CONFIRM': "'{1,2}', 'boot', 'net', 'n1', 'h1', 'pod1', 'eth0', 'm'",
+    'TAKE_OVER': "'pod9', 'eth0', '{10.9.0.3/24}', 'net', 'n1', 'h1', 'boot', NULL, NULL, NULL, 'm', '{1}', '{10.0.0.1}', '60', '1'",
+    'RELEASE': "'{1@5,2@5}', 'net', 'n7', 'h7', 'pod9', 'eth0'",
+    'DEL': "'net', 'n7', 'h7', 'pod9', 'eth0', 'h8', 'boot', 'm'",
+    'GC': f"'net', 'n7', 'h7', {LIST}, 'boot', '60', '0', 'h7', 'm'",
     'STATUS': '',
 }
 FUNCTIONS = ['now()', 'host(inet)', 'masklen(inet)', 'unnest(inet[])', 'json_to_recordset(json)',
@@ -99,43 +100,153 @@ class Statements(unittest.TestCase):
             with self.subTest(name):
                 self.run_as_cni(self.execute(name))
 
-    def leaves(self, row, name, arguments):
-        """Whether the statement leaves the first row, and that as it was when row were its columns. In the arguments
-        :'stamp' is the row's, :'other' one of another transaction."""
-        was = f"id = 1 AND (boot_id, created_on) = {row}"
-        return self.run_as_cni(f"""UPDATE public.ips SET (boot_id, created_on) = {row} WHERE id = 1;
-            SELECT '{{1@' || xmin || '}}' AS stamp, '{{1@' || xmin::text::bigint + 1 || '}}' AS other FROM public.ips WHERE id = 1 \\gset
+    def leaves(self, columns, name, arguments):
+        """Whether the statement leaves the first row as it was when it had these columns. In the arguments :'version'
+        is the row's, :'other' one of another transaction."""
+        names, values = ', '.join(columns), ', '.join(columns.values())
+        return self.run_as_cni(f"""UPDATE public.ips SET ({names}, position) = ({values}, position) WHERE id = 1;
+            SELECT '{{1@' || xmin || '}}' AS version, '{{1@' || xmin::text::bigint + 1 || '}}' AS other
+              FROM public.ips WHERE id = 1 \\gset
             PREPARE s AS {self.texts[name]}; EXECUTE s({arguments}) \\g /dev/null
-            SELECT count(*) FROM public.ips WHERE {was}""") == [['1']]
+            SELECT count(*) FROM public.ips WHERE id = 1 AND ({names}) = ({values})""") == [['1']]
 
-    def test_a_takeover_takes_what_is_of_another_boot_and_older_than_this_one(self):
-        for boot, age, stays in (('boot', '1 day', True), ('other', '1 second', True), ('other', '1 day', False)):
-            with self.subTest(boot=boot, age=age):
-                row = f"('{boot}', now() - interval '{age}')"
-                self.assertEqual(self.leaves(row, 'TAKE_OVER', NAMES['TAKE_OVER']), stays)
+    def leave(self, name, cases, columns=None):
+        """Tries the statement with other values of some of its parameters, and of some of the row's columns."""
+        usual = NAMES[name]
+        for changes, new, stays in cases:
+            with self.subTest(changes=changes, columns=new):
+                arguments = usual
+                for old, value in changes.items():
+                    arguments = arguments.replace(old, value)
+                row = {'boot_id': "'other'", 'machine': "'m'", 'created_on': "now() - interval '1 day'"} | (columns or {}) | new
+                self.assertEqual(self.leaves(row, name, arguments), stays)
+
+    # Whether a row is left by a statement that takes what an earlier life of this host has left.
+    LIVES = (({}, {}, False),
+             ({}, {'boot_id': "'boot'"}, True),
+             ({}, {'created_on': "now() - interval '1 second'"}, True),
+             ({}, {'machine': "'another'"}, True),
+             ({}, {'machine': "''"}, False),
+             ({"'m'": "''"}, {}, False))
+
+    def test_a_takeover_takes_what_an_earlier_life_has_left(self):
+        self.leave('TAKE_OVER', self.LIVES)
+
+    def test_and_names_it_by_all_that_it_is(self):
+        self.leave('TAKE_OVER', (({"'net'": "'x'"}, {}, True), ({"'n1'": "'x'"}, {}, True), ({"'h1'": "'x'"}, {}, True),
+                                 ({"'{1}'": "'{2}'"}, {}, True), ({'10.0.0.1': '10.0.0.7'}, {}, True)))
+
+    def test_a_takeover_takes_what_this_pod_s_older_sandbox_holds(self):
+        boot, new = {'boot_id': "'boot'"}, {'created_on': "now() - interval '1 second'"}
+        for uid, columns, stays in (("'u'", boot, True), ("'u'", boot | {'machine': "'another'"}, False),
+                                    ("'u'", boot | new, False), ("'x'", boot, False), ("''", boot, False), ('NULL', boot, False),
+                                    ("'u'", boot | {'interface': "'eth1'"}, False)):
+            with self.subTest(uid=uid, columns=columns):
+                arguments = NAMES['TAKE_OVER'].replace("NULL, 'm'", f"{uid}, 'm'").replace("'60', '1'", "'60', '10'")
+                # pod_uid can be set by the owner alone
+                row = {'created_on': "now() - interval '1 day'"} | columns
+                names, values = ', '.join(row), ', '.join(row.values())
+                got = self.server.psql(f"""BEGIN;
+                    UPDATE public.ips SET (pod_uid, machine) = ('u', 'm') WHERE id = 1;
+                    UPDATE public.ips SET ({names}, position) = ({values}, position) WHERE id = 1;
+                    PREPARE s AS {self.texts['TAKE_OVER']}; EXECUTE s({arguments}) \\g /dev/null
+                    SELECT count(*) FROM public.ips WHERE id = 1; ROLLBACK""")
+                self.assertEqual(got, [['0' if stays else '1']])
+
+    def test_what_else_an_old_attachment_holds_gets_a_position_1_by_update(self):
+        """Whoever waits for that row would miss it after DELETE and INSERT."""
+        got = self.server.psql(f"""BEGIN;
+            UPDATE public.ips SET boot_id = 'old', created_on = now() - interval '1 day' WHERE id = 1;
+            INSERT INTO public.ips (id, network, node, host_id, boot_id, pod_id, interface, ip, created_on, position)
+                 VALUES (900000, 'net', 'n1', 'h1', 'old', 'pod1', 'eth0', '10.8.0.1', now() - interval '1 day', 2);
+            PREPARE s AS {self.texts['TAKE_OVER']}; EXECUTE s({NAMES['TAKE_OVER']}) \\g /dev/null
+            SELECT id, position FROM public.ips WHERE ip = '10.8.0.1'; ROLLBACK""")
+        self.assertEqual(got, [['900000', '1']])
 
     def test_a_release_takes_a_row_as_it_was_written_and_no_other_s(self):
-        row = "('boot', timestamptz '2020-01-01 00:00:00+00')"
-        for arguments, stays in ((":'stamp', 'pod1', 'eth0'", False), (":'other', 'pod1', 'eth0'", True),
-                                 (":'stamp', 'pod2', 'eth0'", True), (":'stamp', 'pod1', 'eth1'", True)):
+        usual = NAMES['RELEASE']
+        mine = usual.replace("'{1@5,2@5}'", ":'version'").replace('n7', 'n1').replace('h7', 'h1').replace('pod9', 'pod1')
+        for arguments, stays in ((mine, False), (mine.replace('version', 'other'), True),
+                                 *((mine.replace(f"'{old}'", "'x'"), True) for old in ('net', 'n1', 'h1', 'pod1', 'eth0'))):
             with self.subTest(arguments):
-                self.assertEqual(self.leaves(row, 'RELEASE', arguments), stays)
+                self.assertEqual(self.leaves({'boot_id': "'boot'"}, 'RELEASE', arguments), stays)
 
     def test_a_confirmation_writes_the_attachment_s_own_rows(self):
-        row = "('other', timestamptz '2020-01-01 00:00:00+00')"
-        for arguments, stays in (("'{1}', 'boot', 'pod1', 'eth0'", False), ("'{1}', 'boot', 'pod2', 'eth0'", True),
-                                 ("'{1}', 'boot', 'pod1', 'eth1'", True), ("'{2}', 'boot', 'pod1', 'eth0'", True)):
-            with self.subTest(arguments):
-                self.assertEqual(self.leaves(row, 'CONFIRM', arguments), stays)
+        one = {"'{1,2}'": "'{1}'"}
+        self.leave('CONFIRM', ((one, {}, False), (one, {'machine': "''"}, False), (one, {'machine': "'another'"}, True),
+                               ({"'{1,2}'": "'{2}'"}, {}, True),
+                               *((one | {f"'{old}'": "'x'"}, {}, True) for old in ('net', 'n1', 'h1', 'pod1', 'eth0'))))
+
+    def test_a_confirmation_writes_all_rows_or_none(self):
+        self.leave('CONFIRM', (({}, {}, True), ({"'{1,2}'": "'{1,999999999}'"}, {}, True)))
+
+    def test_a_confirmation_leaves_since_when_the_address_is_held(self):
+        got = self.run_as_cni(f"""SELECT held_since AS was FROM public.ips WHERE id = 1 \\gset
+            PREPARE s AS {self.texts['CONFIRM']};
+            EXECUTE s({NAMES['CONFIRM'].replace('{1,2}', '{1}')}) \\g /dev/null
+            SELECT held_since = :'was', created_on = now(), machine FROM public.ips WHERE id = 1""")
+        self.assertEqual(got, [['t', 't', 'm']])
+
+    def test_del_takes_what_this_machine_recorded_and_no_copy_s_rows(self):
+        mine = {"'n7'": "'n1'", "'h7'": "'h1'", "'pod9'": "'pod1'"}
+        renamed = mine | {"'n1'": "'x'", "'h1'": "'y'", "'n7'": "'x'", "'h7'": "'y'", "'h8'": "'h1'"}
+        self.leave('DEL', ((mine, {}, False), (mine, {'machine': "'another'"}, True),
+                           (mine, {'machine': "'another'", 'boot_id': "'boot'"}, False),
+                           (mine, {'machine': "''"}, False), (mine | {"'m'": "''"}, {'machine': "'another'"}, False),
+                           (renamed, {}, False), (renamed, {'machine': "'another'"}, True), (renamed, {'machine': "''"}, True),
+                           (renamed | {"'m'": "''"}, {'machine': "''"}, True), (renamed | {"'h1'": "''", "'h8'": "''"}, {}, True)))
+
+    def test_gc_takes_what_an_earlier_life_has_left(self):
+        mine = {"'n7'": "'n1'", "'h7'": "'h1'", 'pod1': 'pod0'}
+        self.leave('GC', tuple((mine | changes, new, stays and new.get('boot_id') != "'boot'") for changes, new, stays in self.LIVES))
+
+    def kinds(self, name, changes, columns):
+        arguments = NAMES[name]
+        for old, value in changes.items():
+            arguments = arguments.replace(old, value)
+        names, values = ', '.join(columns), ', '.join(columns.values())
+        rows = self.run_as_cni(f"""UPDATE public.ips SET ({names}, position) = ({values}, position) WHERE id = 1;
+            PREPARE s AS {self.texts[name]}; EXECUTE s({arguments})""")
+        return {row[0] for row in rows}
+
+    def test_what_stays_and_should_be_known_of_is_said(self):
+        young, old = "now()", "now() - interval '1 day'"
+        mine = {"'n7'": "'n1'", "'h7'": "'h1'", 'pod1': 'pod0', 'pod9': 'pod1'}
+        for name, changes, columns, kinds in (
+                ('GC', mine, {'boot_id': "'other'", 'created_on': young}, {'duplicate'}),
+                ('GC', mine, {'boot_id': "'other'", 'created_on': old, 'machine': "'another'"}, {'duplicate'}),
+                ('GC', {"'n7'": "'x'", "'h7'": "'h1'"}, {'machine': "'m'"}, {'renamed'}),
+                ('GC', {"'n7'": "'n1'", "'h7'": "'x'"}, {'machine': "'m'"}, {'reinstalled'}),
+                ('DEL', mine, {'boot_id': "'other'", 'machine': "'another'"}, {'duplicate'}),
+                ('DEL', mine, {'boot_id': "'other'", 'machine': "'m'"}, {'gone'})):
+            with self.subTest(name, columns=columns):
+                self.assertEqual(self.kinds(name, changes, columns) - {'gone'} | (kinds & {'gone'}), kinds | {'said'})
+
+    def test_whatever_is_said_of_is_written(self):
+        """A statement that finds nothing writes all the same."""
+        for name, arguments in (('FIND', NAMES['FIND']), ('DEL', NAMES['DEL'].replace('net', 'none')),
+                                ('GC', NAMES['GC'].replace('net', 'none')), ('RELEASE', NAMES['RELEASE'])):
+            with self.subTest(name):
+                self.assertEqual(self.run_as_cni(f"""PREPARE s AS {self.texts[name]}; EXECUTE s({arguments}) \\g /dev/null
+                    SELECT pg_current_xact_id_if_assigned() IS NOT NULL"""), [['t']])
+
+    def test_what_must_not_write_does_not_say_so(self):
+        got = self.run_as_cni(f"SET TRANSACTION READ ONLY; {self.execute('FIND')}")
+        self.assertEqual([row[0] for row in got], [None])
+
+    def answer(self, name, before=''):
+        """What it answers, but for the places in the WAL."""
+        return [['WAL' if cell and re.fullmatch('[0-9A-F]+/[0-9A-F]+', cell) else cell for cell in row]
+                for row in self.run_as_cni(before + self.execute(name))]
 
     def test_no_search_path_changes_what_they_mean(self):
         self.server.psql(EVIL)
         self.addCleanup(self.server.psql, 'DROP SCHEMA evil CASCADE')
-        want = {name: self.run_as_cni(self.execute(name)) for name in ('FIND', 'DEL', 'GC')}
+        want = {name: self.answer(name) for name in ('FIND', 'DEL', 'GC')}
         for path in ('evil', 'evil, pg_catalog', ''):
             for name in NAMES:
                 with self.subTest(path=path, name=name):
-                    got = self.run_as_cni(f"SET LOCAL search_path = {path or 'pg_temp'}; " + self.execute(name))
+                    got = self.answer(name, f"SET LOCAL search_path = {path or 'pg_temp'}; ")
                     self.assertEqual(got, want.get(name, got))
 
     def plan(self, name):

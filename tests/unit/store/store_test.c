@@ -207,17 +207,20 @@ TEST(a_unique_violation_that_is_no_conflict)
 TEST(taking)
 {
 	static const struct inserting t[] = {
-		{ ANSWER("columns:kind,ip,pod_id,interface,boot_id,row_version,warnings "
-			 "row:gone,10.0.0.5,pod-b,eth0,old,~,notice "
-			 "row:new,~,~,~,~,1@5,notice row:new,~,~,~,~,2@5,notice"),
+		{ ANSWER("columns:kind,ip,pod_id,interface,boot_id,pod_namespace,pod_name,row_"
+			 "version,warnings "
+			 "row:gone,10.0.0.5,pod-b,eth0,old,ns,web,~,notice "
+			 "row:new,~,~,~,~,~,~,1@5,notice row:new,~,~,~,~,~,~,2@5,notice"),
 		  STORE_DONE, "1@5,2@5", "", "" },
 		{ "hello query error:23505:ips_one_holder idle", STORE_CONFLICT, "", "", "" },
-		{ ANSWER("columns:kind,ip,pod_id,interface,boot_id,row_version,warnings "
-			 "row:gone,10.0.0.5,pod-b,eth0,old,~,notice "
-			 "row:new,~,~,~,~,1@5,notice"),
+		{ ANSWER("columns:kind,ip,pod_id,interface,boot_id,pod_namespace,pod_name,row_"
+			 "version,warnings "
+			 "row:gone,10.0.0.5,pod-b,eth0,old,ns,web,~,notice "
+			 "row:new,~,~,~,~,~,~,1@5,notice"),
 		  STORE_FAILED, "1@5", "the database recorded 1 of 2 addresses", TRIGGER },
-		{ ANSWER("columns:kind,ip,pod_id,interface,boot_id,row_version,warnings "
-			 "row:new,~,~,~,~,1@5,fatal row:new,~,~,~,~,2@5,fatal"),
+		{ ANSWER("columns:kind,ip,pod_id,interface,boot_id,pod_namespace,pod_name,row_"
+			 "version,warnings "
+			 "row:new,~,~,~,~,~,~,1@5,fatal row:new,~,~,~,~,~,~,2@5,fatal"),
 		  STORE_FAILED, "1@5,2@5", HIDES, HIDES_DETAILS },
 	};
 
@@ -230,12 +233,14 @@ TEST(taking)
 		assert_int_equal(take_over(&o, &inserted, &gone), t[i].rc);
 		assert_string_equal(joined(&inserted), t[i].inserted);
 		assert_err(&o.e, t[i].rc < 0 ? CNI_TRY_AGAIN_LATER : 0, t[i].msg, t[i].details);
-		assert_int_equal(gone.n, i == 0);
+		assert_int_equal(gone.n, i == 0 || i == 2);
 		if (i == 0) {
 			assert_string_equal(gone.rows[0].ip, "10.0.0.5");
 			assert_string_equal(gone.rows[0].pod, "pod-b");
 			assert_string_equal(gone.rows[0].interface, "eth0");
 			assert_string_equal(gone.rows[0].boot_id, "old");
+			assert_string_equal(gone.rows[0].pod_namespace, "ns");
+			assert_string_equal(gone.rows[0].pod_name, "web");
 		}
 		shut(&o);
 	}
@@ -261,9 +266,10 @@ TEST(a_doubtful_takeover_is_too)
 {
 	static const char *const scripts[] = {
 		"hello query warning:01000:SyncRepWaitForLSN "
-		"columns:kind,ip,pod_id,interface,boot_id,row_version,warnings "
-		"row:gone,10.0.0.5,pod-b,eth0,old,~,notice "
-		"row:new,~,~,~,~,1@5,notice row:new,~,~,~,~,2@5,notice done idle",
+		"columns:kind,ip,pod_id,interface,boot_id,pod_namespace,pod_name,row_version,"
+		"warnings "
+		"row:gone,10.0.0.5,pod-b,eth0,old,ns,web,~,notice "
+		"row:new,~,~,~,~,~,~,1@5,notice row:new,~,~,~,~,~,~,2@5,notice done idle",
 		"hello query error:23505:ips_one_holder idle"
 	};
 	struct opened o;
@@ -273,18 +279,20 @@ TEST(a_doubtful_takeover_is_too)
 	open_scripts(&o, scripts, 2);
 	assert_int_equal(take_over(&o, &inserted, &gone), STORE_CONFLICT);
 	assert_string_equal(joined(&inserted), "1@5,2@5");
+	assert_int_equal(gone.n, 1);
 	shut(&o);
 }
 
 #define FOUND                                                                                      \
-	"id,ip,prefix,pod_id,interface,node,since,pod_namespace,pod_name,same_node,this_boot,"     \
-	"previous_boot,own"
+	"said,id,ip,prefix,pod_id,interface,node,host_id,since,pod_namespace,pod_name,same_node,"  \
+	"this_boot,previous_boot,other_machine,same_pod,own"
 
 TEST(looking)
 {
 	static const char *const script[] = { ANSWER(
-		"columns:" FOUND " row:7,10.0.0.5,24,pod-b,eth0,node-2,yesterday,ns,web,t,f,t,f "
-		"row:8,fd00::5,64,pod-a,eth1,node-1,today,~,~,f,t,f,t") };
+		"columns:" FOUND
+		" row:0/1,7,10.0.0.5,24,pod-b,eth0,node-2,h,yesterday,ns,web,t,f,t,f,t,f "
+		"row:0/1,8,fd00::5,64,pod-a,eth1,node-1,,today,~,~,f,t,f,t,f,t") };
 	struct opened o;
 	struct allocations h;
 	char ip[IP_TEXT];
@@ -297,31 +305,62 @@ TEST(looking)
 	assert_string_equal(h.rows[0].pod, "pod-b");
 	assert_string_equal(h.rows[0].interface, "eth0");
 	assert_string_equal(h.rows[0].node, "node-2");
+	assert_string_equal(h.rows[0].host_id, "h");
 	assert_string_equal(h.rows[0].since, "yesterday");
 	assert_string_equal(h.rows[0].pod_namespace, "ns");
 	assert_string_equal(h.rows[0].pod_name, "web");
 	assert_true(h.rows[0].same_node && !h.rows[0].this_boot && h.rows[0].previous_boot &&
-		    !h.rows[0].own);
+		    !h.rows[0].other_machine && h.rows[0].same_pod && !h.rows[0].own);
 	assert_string_equal(ip_text(&h.rows[1].ip, true, ip), "fd00::5/64");
 	assert_null(h.rows[1].pod_namespace);
 	assert_true(!h.rows[1].same_node && h.rows[1].this_boot && !h.rows[1].previous_boot &&
-		    h.rows[1].own);
+		    h.rows[1].other_machine && !h.rows[1].same_pod && h.rows[1].own);
+	shut(&o);
+}
+
+TEST(finding_nothing)
+{
+	static const char *const script[] = { ANSWER("columns:" FOUND
+						     " row:0/1,~,~,~,~,~,~,~,~,~,~,~,~,~,~,~,~") };
+	struct opened o;
+	struct allocations h;
+
+	open_scripts(&o, script, 1);
+	assert_int_equal(find(&o, &h), STORE_DONE);
+	assert_int_equal(h.n, 0);
+	shut(&o);
+}
+
+/* What such a server knows may be old, and an error would be said on its word. */
+TEST(a_read_only_server_is_not_believed)
+{
+	static const char *const scripts[] = {
+		"hello query columns:" FOUND " row:~,7,10.0.0.5,24,p,i,n,h,s,~,~,t,f,t,f,f,f done "
+		"idle query columns:" FOUND " row:0/1,~,~,~,~,~,~,~,~,~,~,~,~,~,~,~,~ done idle"
+	};
+	struct opened o;
+	struct allocations h;
+
+	open_scripts(&o, scripts, 1);
+	assert_int_equal(find(&o, &h), STORE_DONE);
+	assert_int_equal(h.n, 0);
+	assert_int_equal(o.server.statements, 2);
 	shut(&o);
 }
 
 TEST(rows_that_no_schema_of_ours_has)
 {
 	static const char *const rows[] = {
-		ANSWER("columns:" FOUND " row:7,x,24,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:" FOUND " row:7,10.0.0.5,33,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:" FOUND " row:7,10.0.0.5,-1,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:" FOUND " row:7,10.0.0.5,x,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:" FOUND " row:7,10.0.0.5/24,24,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:" FOUND " row:7,~,24,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:" FOUND " row:7,10.0.0.5,~,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:" FOUND " row:~,10.0.0.5,24,p,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:" FOUND " row:7,10.0.0.5,24,~,i,n,s,~,~,t,f,t,f"),
-		ANSWER("columns:" FOUND " row:7,10.0.0.5,24,p,i,n,~,~,~,t,f,t,f"),
+		ANSWER("columns:" FOUND " row:0/1,7,x,24,p,i,n,h,s,~,~,t,f,t,f,f,f"),
+		ANSWER("columns:" FOUND " row:0/1,7,10.0.0.5,33,p,i,n,h,s,~,~,t,f,t,f,f,f"),
+		ANSWER("columns:" FOUND " row:0/1,7,10.0.0.5,-1,p,i,n,h,s,~,~,t,f,t,f,f,f"),
+		ANSWER("columns:" FOUND " row:0/1,7,10.0.0.5,x,p,i,n,h,s,~,~,t,f,t,f,f,f"),
+		ANSWER("columns:" FOUND " row:0/1,7,10.0.0.5/24,24,p,i,n,h,s,~,~,t,f,t,f,f,f"),
+		ANSWER("columns:" FOUND " row:0/1,7,~,24,p,i,n,h,s,~,~,t,f,t,f,f,f"),
+		ANSWER("columns:" FOUND " row:0/1,7,10.0.0.5,~,p,i,n,h,s,~,~,t,f,t,f,f,f"),
+		ANSWER("columns:" FOUND " row:0/1,~,10.0.0.5,24,p,i,n,h,s,~,~,t,f,t,f,f,f"),
+		ANSWER("columns:" FOUND " row:0/1,7,10.0.0.5,24,~,i,n,h,s,~,~,t,f,t,f,f,f"),
+		ANSWER("columns:" FOUND " row:0/1,7,10.0.0.5,24,p,i,n,h,~,~,~,t,f,t,f,f,f"),
 		ANSWER("columns:id,ip row:7,10.0.0.5"),
 	};
 
@@ -423,12 +462,45 @@ TEST(releasing)
 	shut(&o);
 }
 
+/* It may be gone for good, whatever the next try finds. */
+TEST(what_was_released_in_doubt_is_told_too)
+{
+	static const char *const scripts[] = {
+		"hello query warning:01000:SyncRepWaitForLSN columns:kind,ip,warnings "
+		"row:gone,10.0.0.5,notice row:said,0/1,notice done idle",
+		"hello query columns:kind,ip,warnings row:said,0/1,notice done idle"
+	};
+	static const char *const refused[] = {
+		"hello query warning:01000:SyncRepWaitForLSN columns:kind,ip,warnings "
+		"row:gone,10.0.0.5,notice done idle",
+		"hello query error:42501 idle"
+	};
+	const struct gc_request g = { "net", &node, 0, "[]" };
+	struct opened o;
+	struct released_rows gone;
+
+	open_scripts(&o, scripts, 2);
+	assert_int_equal(del(&o, &gone), STORE_DONE);
+	assert_int_equal(gone.n, 1);
+	shut(&o);
+	open_scripts(&o, scripts, 2);
+	assert_int_equal(o.store.gc(o.store.context, &g, &o.deadline, &gone, &o.e), STORE_DONE);
+	assert_int_equal(gone.n, 1);
+	shut(&o);
+	open_scripts(&o, refused, 2);
+	assert_int_equal(del(&o, &gone), STORE_FAILED);
+	assert_int_equal(gone.n, 1);
+	shut(&o);
+}
+
 TEST(collecting)
 {
 	static const char *const scripts[] = { ANSWER(
-		"columns:kind,pod_id,interface,ip,count,warnings "
-		"row:gone,pod-b,eth0,10.0.0.5,~,notice row:duplicate,pod-t,eth1,~,3,notice "
-		"row:gone,pod-c,eth0,fd00::5,~,notice") };
+		"columns:kind,pod_id,interface,ip,pod_namespace,pod_name,count,name,since,warnings "
+		"row:gone,pod-b,eth0,10.0.0.5,ns,web,~,~,~,notice "
+		"row:duplicate,pod-t,eth1,~,~,~,3,~,~,notice row:renamed,~,~,~,~,~,4,old,~,notice "
+		"row:reinstalled,~,~,~,~,~,5,id,today,notice "
+		"row:gone,pod-c,eth0,fd00::5,~,~,~,~,~,notice row:said,~,~,0/1,~,~,~,~,~,notice") };
 	const struct gc_request g = { "net", &node, 0, "[]" };
 	struct opened o;
 	struct released_rows gone;
@@ -437,11 +509,49 @@ TEST(collecting)
 	assert_int_equal(o.store.gc(o.store.context, &g, &o.deadline, &gone, &o.e), STORE_DONE);
 	assert_int_equal(gone.n, 2);
 	assert_string_equal(gone.rows[0].pod, "pod-b");
+	assert_string_equal(gone.rows[0].pod_namespace, "ns");
+	assert_string_equal(gone.rows[0].pod_name, "web");
 	assert_string_equal(gone.rows[1].ip, "fd00::5");
 	assert_string_equal(gone.duplicate_node_count, "3");
 	assert_string_equal(gone.duplicate_node_pod, "pod-t");
 	assert_string_equal(gone.duplicate_node_interface, "eth1");
+	assert_string_equal(gone.renamed_count, "4");
+	assert_string_equal(gone.renamed_node, "old");
+	assert_string_equal(gone.reinstalled_count, "5");
+	assert_string_equal(gone.reinstalled_host_id, "id");
+	assert_string_equal(gone.reinstalled_since, "today");
 	assert_false(gone.hides_warnings);
+	shut(&o);
+}
+
+/* Each one tells how long the host is up by now: tries may lie seconds apart. */
+static double up;
+
+static double uptime_goes_on(const struct node *n)
+{
+	(void)n;
+	return up += 1000;
+}
+
+TEST(the_uptime_is_read_for_each_try)
+{
+	static const char *const script[] = {
+		"hello query error:40001 idle query columns:" FOUND
+		" row:0/1,~,~,~,~,~,~,~,~,~,~,~,~,~,~,~,~ done idle"
+	};
+	struct node n = node;
+	struct addresses none = { 0 };
+	struct reservation c = { .by = { "net", &n, "pod-a", "eth0" }, .addresses = &none };
+	struct opened o;
+	struct database *db;
+	struct allocations found;
+
+	n.uptime = uptime_goes_on;
+	open_scripts(&o, script, 1);
+	db = o.store.context;
+	assert_int_equal(o.store.find(o.store.context, &c, &o.deadline, &found, &o.e), STORE_DONE);
+	assert_true(up == 2000);
+	assert_string_equal(db->uptime, "2000.000");
 	shut(&o);
 }
 
@@ -454,6 +564,10 @@ TEST(the_servers_state)
 		{ ANSWER("columns:read_only,version,works_with,may_write,warnings "
 			 "row:f,1,1,t,notice"),
 		  { false, true, false, 1, 1 } },
+		/* a row for each migration: all have to agree */
+		{ ANSWER("columns:read_only,version,works_with,may_write,warnings "
+			 "row:f,1,1,t,notice row:f,2,1,f,notice"),
+		  { false, false, false, 2, 1 } },
 		{ ANSWER("columns:read_only,version,works_with,may_write,warnings "
 			 "row:t,7,2,f,error"),
 		  { true, false, true, 7, 2 } },
@@ -501,7 +615,7 @@ TEST(what_went_wrong)
 		{ "hello query error:42501 idle", "the database refused: words of the server",
 		  "SQLSTATE 42501: the role lacks a right: run sql/provision.sh" },
 		{ "hello query error:22012 idle",
-		  "the database's schema does not work with this build (schema 1): run "
+		  "the database's schema does not work with this build (schema 2): run "
 		  "sql/migrate.sh, or install the plugins that belong to it",
 		  "" },
 	};
