@@ -120,12 +120,15 @@ BOOT_ID, MACHINE_ID = '/proc/sys/kernel/random/boot_id', '/etc/machine-id'
 
 def elsewhere(name=None, up=None, **files):
     """For plugin.run's through: another host, or another boot of this one. name is the host's, up the seconds since its
-    boot; files (boot_id, machine_id) are what stands there, None for nothing that could be read."""
+    boot; files (boot_id, machine_id, product_uuid) are what stands there, None for nothing that could be read."""
     script = ['set -e']
     for key, path in (('boot_id', BOOT_ID), ('machine_id', MACHINE_ID)):
         if key in files:
             content = f"printf '%s\\n' '{files[key]}'" if files[key] is not None else ':'
             script.append(f'f=$(mktemp); {content} >$f; mount --bind $f {path}; rm $f')
+    if 'product_uuid' in files:  # sysfs has no place for it on every machine
+        script.append('mount -t tmpfs none /sys/class && mkdir -p /sys/class/dmi/id &&'
+                      f" echo '{files['product_uuid']}' >/sys/class/dmi/id/product_uuid")
     if name is not None:
         script.append(f"hostname '{name}'")
     clock = []
