@@ -23,6 +23,8 @@ BUILD_PACKAGES=(ca-certificates gcc libc6-dev make pkg-config dpkg-dev libssl-de
 	bison flex zlib1g-dev libzstd-dev libcjson-dev iproute2 iputils-ping jq python3 util-linux)
 TEST_PACKAGES=(libcmocka-dev clang clang-format clang-tidy cppcheck shellcheck pgbouncer
 	lintian)
+# Real container runtimes, of which the tests use the programs. busybox is what their containers run.
+RUNTIME_PACKAGES=(podman conmon runc containerd containernetworking-plugins busybox-static iptables)
 ARM64_PACKAGES=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
 ARM64_LIBRARIES=(libssl-dev zlib1g-dev libzstd-dev libcmocka-dev libcmocka0)    # unpacked, not installed
 
@@ -105,15 +107,15 @@ hold() {
 	as_root chmod "$mode" "$file"
 }
 
-# PostgreSQL's package would make and start a cluster, pgbouncer's start a service: neither shall.
+# PostgreSQL's package would make and start a cluster, pgbouncer's and containerd's a service: none of them shall.
 hold_services() {
 	if [[ " $* " = *" postgresql "* ]]; then
 		hold 644 /etc/postgresql-common/createcluster.d/ipam-status-cni.conf \
 			<<<'create_main_cluster = false'
 	fi
-	if [[ " $* " = *" pgbouncer "* ]] && [ ! -e /usr/sbin/policy-rc.d ]; then
+	if [[ " $* " =~ " "(pgbouncer|podman|containerd)" " ]] && [ ! -e /usr/sbin/policy-rc.d ]; then
 		hold 755 /usr/sbin/policy-rc.d \
-			<<<$'#!/bin/sh\ncase $1 in pgbouncer*) exit 101 ;; esac\nexit 0'
+			<<<$'#!/bin/sh\ncase $1 in pgbouncer*|podman*|containerd*) exit 101 ;; esac\nexit 0'
 	fi
 }
 
@@ -144,6 +146,25 @@ all_packages() {
 	install_packages "${list[@]}"
 	# The sanitizers' part of clang has its version in its name.
 	[ "$1" != tests ] || install_packages "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
+	[ "$1" != tests ] || runtime_packages
+}
+
+# Where another vendor's container runtime is installed, these would replace it: then that stays, and the tests with real
+# runtimes are skipped. Without policy-rc.d's help a service that was enabled is disabled again.
+runtime_packages() {
+	local list name
+	mapfile -t list < <(missing "${RUNTIME_PACKAGES[@]}")
+	[ ${#list[@]} -gt 0 ] || return 0
+	[ -n "$updated" ] || apt_get update
+	updated=yes
+	if ! apt-get -s --no-remove --no-install-recommends install "${list[@]}" >>"$LOG" 2>&1; then
+		loud "container runtimes cannot be installed beside what is here: tests with podman and containerd are skipped"
+		return 0
+	fi
+	install_packages "${list[@]}"
+	[ ! -d /run/systemd/system ] || for name in containerd podman podman-auto-update podman-restart; do
+		logged as_root systemctl disable "$name" || true
+	done
 }
 
 # The plugins name a host by its machine id. Bare chroots and images come without one.

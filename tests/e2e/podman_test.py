@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""podman with its CNI backend and Debian's bridge: how it asks for addresses, what its users see, what it loses. Needs root,
+podman, runc, conmon, busybox-static, containernetworking-plugins and a PostgreSQL server's programs."""
+import os
+import shutil
+import tempfile
+import unittest
+
+import pg
+import plugin
+import runtimes
+import sandbox
+import tap
+
+NEEDED = ('podman', 'runc', 'conmon')
+NET = 'pods'
+
+
+def setUpModule():
+    gone = runtimes.missing(*NEEDED)
+    if gone or not os.path.exists(f'{runtimes.DEBIAN_PLUGINS}/bridge') or not os.path.exists(runtimes.BUSYBOX):
+        raise unittest.SkipTest(f'podman, runc, conmon, busybox-static or containernetworking-plugins is not installed {gone}')
+    globals()['server'] = pg.Server()
+
+
+def tearDownModule():
+    server.close()
+
+
+def rows(columns='host(ip)'):
+    return [tuple(row) for row in server.psql(f'SELECT {columns} FROM public.ips ORDER BY ip')]
+
+
+class Case(unittest.TestCase):
+    limit = 200
+
+    def setUp(self):
+        server.psql('TRUNCATE public.ips')
+        self.dir = tempfile.mkdtemp(dir='/var/tmp')
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+        self.podman = runtimes.Podman(self.dir)
+        self.addCleanup(lambda: self.podman.run('rm', '-f', '-a'))
+        ipam = plugin.ipam_conf(server, ranges=[[{'subnet': '10.91.0.0/16'}], [{'subnet': 'fd00:91::/64'}]], node='podman-host')
+        self.podman.network({'cniVersion': '1.0.0', 'name': NET, 'plugins': [
+            {'type': 'bridge', 'bridge': 'ipam-podman0', 'isGateway': True, 'capabilities': {'ips': True}, 'ipam': ipam},
+            {'type': plugin.NET, 'chained': True, 'ipam': ipam}]})
+
+
+class Asked(Case):
+    def test_ip_without_a_prefix_length(self):
+        self.podman.start('one', NET, '--ip', '10.91.0.9', '--ip6', 'fd00:91::9')
+        self.assertEqual(self.podman.addresses('one', NET), ['10.91.0.9', 'fd00:91::9'])
+        self.assertEqual(rows('host(ip), pod_name, node'), [('10.91.0.9', 'one', 'podman-host'), ('fd00:91::9', 'one', 'podman-host')])
+        self.assertIn('10.91.0.9/16', self.podman.run('exec', 'one', '/bin/ip', 'addr'))
+        self.podman.run('rm', '-f', 'one')
+        self.assertEqual(rows(), [])
+
+    def test_who_holds_an_address_is_in_podmans_own_words(self):
+        self.podman.start('one', NET, '--ip', '10.91.0.9', '--ip6', 'fd00:91::9')
+        said = self.podman.start('two', NET, '--ip', '10.91.0.9', '--ip6', 'fd00:91::10', status=126)
+        self.assertRegex(said, r'address 10\.91\.0\.9 is held by .*"?one"? ')
+        self.assertEqual(rows(), [('10.91.0.9',), ('fd00:91::9',)])
+
+    def test_a_restart_keeps_the_address(self):
+        self.podman.start('one', NET, '--ip', '10.91.0.9', '--ip6', 'fd00:91::9')
+        self.podman.run('restart', '-t', '0', 'one')
+        self.assertEqual(self.podman.addresses('one', NET), ['10.91.0.9', 'fd00:91::9'])
+
+    def test_a_del_that_was_lost_and_then_start(self):
+        """podman never sends it again: the same container is added once more."""
+        self.podman.start('one', NET, '--ip', '10.91.0.9', '--ip6', 'fd00:91::9')
+        server.stop()
+        try:
+            said = self.podman.run('stop', '-t', '0', 'one')
+        finally:
+            server.start()
+        self.assertIn('database', said)
+        self.assertEqual(len(rows()), 2)
+        self.podman.run('start', 'one')
+        self.assertEqual(self.podman.addresses('one', NET), ['10.91.0.9', 'fd00:91::9'])
+        self.assertEqual(len(rows()), 2)
+
+
+if __name__ == '__main__':
+    sandbox.enter()
+    tap.main()
