@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 
+#include "base/memory.h"
 #include "cni/output.h"
 
 /* ---- error objects ---- */
@@ -221,6 +222,32 @@ TEST(an_error_that_shows_at_close)
 	assert_int_equal(fate.undone, 1);
 	assert_non_null(strstr(text_in(s.sys.err, s.text, sizeof(s.text)),
 			       "ADD: cannot write the answer to stdout: Input/output error\n"));
+	close_sys(&s.sys);
+}
+
+static void find_no_memory(void *context, struct log *log)
+{
+	(void)context;
+	(void)log;
+	mem_failed();
+}
+
+TEST(a_rollback_without_memory_does_not_answer_a_second_time)
+{
+	const struct cni_reply reply = { .json = (char *)"{}", .rollback = find_no_memory };
+	struct stage s;
+	pid_t pid;
+
+	stage_set(&s);
+	pid = fork();
+	if (pid == 0) {
+		mem_set_last_words(s.sys.out, "no memory\n");
+		close_fails = true;
+		send_reply(&s.call, &reply);
+		_exit(9);
+	}
+	assert_int_equal(status_of(pid), 1);
+	assert_string_equal(text_in(s.sys.out, s.text, sizeof(s.text)), "{}\n");
 	close_sys(&s.sys);
 }
 
