@@ -196,7 +196,7 @@ static void add_source(struct addresses *all, const struct addresses *source)
 static int check_all(const struct ranges *ranges, struct addresses *all, const char *gateway,
 		     size_t last, struct err *e)
 {
-	struct addresses of_last = { all->list + last, all->n - last };
+	struct addresses of_last = { all->n ? all->list + last : NULL, all->n - last };
 
 	if (all->n > MAX_ADDRESSES)
 		return too_many(e);
