@@ -6,23 +6,37 @@
 
 #include "base/memory.h"
 
-/* Who may hold something, as fake_holds() wants it. */
+#define OTHER_MACHINE "another-machine"
+
+/* Who may hold something. */
 static const struct who {
-	const char *name, *whose;
+	const char *name, *network, *node, *host_id, *pod, *interface;
+	const char *machine, *uid; /* NULL: as the life says; none */
 } whos[] = {
-	{ "own", "net/node-1/pod-a/eth0" },         { "eth1", "net/node-1/pod-a/eth1" },
-	{ "neighbour", "net/node-1/pod-b/eth0" },   { "far", "net/node-2/pod-b/eth0" },
-	{ "elsewhere", "other/node-2/pod-b/eth0" },
+	{ "own", "net", "node-1", "", "pod-a", "eth0", NULL, NULL },
+	{ "eth1", "net", "node-1", "", "pod-a", "eth1", NULL, NULL },
+	{ "neighbour", "net", "node-1", "", "pod-b", "eth0", NULL, NULL },
+	{ "far", "net", "node-2", "", "pod-b", "eth0", NULL, NULL },
+	{ "elsewhere", "other", "node-2", "", "pod-b", "eth0", NULL, NULL },
+	{ "sandbox", "net", "node-1", "", "pod-c", "eth0", NULL, "uid-1" },
+	{ "godemo", "net", "", "", "pod-a", "eth0", NULL, NULL },
+	{ "renamed", "net", "old-name", VERB_ID, "pod-a", "eth0", VERB_MACHINE, NULL },
+	{ "alias", "net", "old-name", VERB_ID, "pod-b", "eth0", VERB_MACHINE, NULL },
+	{ "image", "net", "old-name", VERB_ID, "pod-a", "eth0", OTHER_MACHINE, NULL },
+	{ "before", "net", "node-1", "another-id", "pod-b", "eth0", NULL, NULL },
 };
 
 static const struct life {
-	const char *name, *boot_id;
+	const char *name, *boot_id, *machine;
 	double age;
 } lives[] = {
-	{ "now", VERB_BOOT, 0 },
-	{ "long", VERB_BOOT, 1e9 },
-	{ "young", "another-boot", 0 },
-	{ "old", "another-boot", 1e9 },
+	{ "now", VERB_BOOT, "", 1 },
+	{ "long", VERB_BOOT, "", 1e9 },
+	{ "moved", VERB_BOOT, OTHER_MACHINE, 1 },
+	{ "young", "another-boot", "", 0 },
+	{ "old", "another-boot", "", 1e9 },
+	{ "same", "another-boot", VERB_MACHINE, 1e9 },
+	{ "other", "another-boot", OTHER_MACHINE, 1e9 },
 };
 
 struct line {
@@ -40,19 +54,41 @@ static void each(const char *list, void (*item)(struct verb *v, char *part), str
 			item(v, part);
 }
 
+#define COPY(to, from) snprintf(to, sizeof(to), "%s", from)
+
+static const struct who *who_is(const char *name)
+{
+	for (size_t i = 0; i < COUNT(whos); i++)
+		if (strcmp(whos[i].name, name) == 0)
+			return &whos[i];
+	fail_msg("nobody is called %s", name);
+	return NULL;
+}
+
+static const struct life *life_of(const char *name)
+{
+	for (size_t i = 0; i < COUNT(lives); i++)
+		if (strcmp(lives[i].name, name) == 0)
+			return &lives[i];
+	fail_msg("no life is called %s", name);
+	return NULL;
+}
+
 /* WHO:LIFE:ADDRESS */
 static void hold(struct verb *v, char *part)
 {
-	const char *name = strsep(&part, ":"), *life = strsep(&part, ":");
+	const struct who *who = who_is(strsep(&part, ":"));
+	const struct life *life = life_of(strsep(&part, ":"));
+	struct fake_row *r =
+		fake_holds(&v->fake, "network/node/pod/interface", part, life->boot_id, life->age);
 
-	for (size_t i = 0; i < COUNT(whos); i++)
-		for (size_t j = 0; j < COUNT(lives); j++)
-			if (strcmp(whos[i].name, name) == 0 && strcmp(lives[j].name, life) == 0) {
-				fake_holds(&v->fake, whos[i].whose, part, lives[j].boot_id,
-					   lives[j].age);
-				return;
-			}
-	fail_msg("nobody is called %s, or no life %s", name, life);
+	COPY(r->network, who->network);
+	COPY(r->node, who->node);
+	COPY(r->host_id, who->host_id);
+	COPY(r->pod, who->pod);
+	COPY(r->interface, who->interface);
+	COPY(r->machine, who->machine ? who->machine : life->machine);
+	COPY(r->pod_uid, who->uid ? who->uid : "");
 }
 
 static int by_text(const void *a, const void *b)
@@ -60,24 +96,31 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static const char *name_of(const struct fake_row *r)
+{
+	for (size_t i = 0; i < COUNT(whos); i++) {
+		const struct who *who = &whos[i];
+
+		if (strcmp(who->network, r->network) == 0 && strcmp(who->node, r->node) == 0 &&
+		    strcmp(who->host_id, r->host_id) == 0 && strcmp(who->pod, r->pod) == 0 &&
+		    strcmp(who->interface, r->interface) == 0 &&
+		    (!who->machine || strcmp(who->machine, r->machine) == 0))
+			return who->name;
+	}
+	fail_msg("nobody is %s/%s/%s/%s", r->network, r->node, r->pod, r->interface);
+	return NULL;
+}
+
 /* All rows: WHO=ADDRESS, sorted. */
 static const char *after(const struct fake *f)
 {
 	const char *rows[COUNT(f->rows)] = { NULL };
 	struct strbuf all = { 0 };
+	char ip[IP_TEXT];
 
-	for (size_t i = 0; i < f->n; i++) {
-		const struct fake_row *r = &f->rows[i];
-		const char *whose =
-			mem_printf("%s/%s/%s/%s", r->network, r->node, r->pod, r->interface);
-		char ip[IP_TEXT];
-
-		for (size_t j = 0; j < COUNT(whos); j++)
-			if (strcmp(whos[j].whose, whose) == 0)
-				rows[i] = mem_printf("%s=%s", whos[j].name,
-						     ip_text(&r->ip, true, ip));
-		assert_non_null(rows[i]);
-	}
+	for (size_t i = 0; i < f->n; i++)
+		rows[i] = mem_printf("%s=%s", name_of(&f->rows[i]),
+				     ip_text(&f->rows[i].ip, true, ip));
 	qsort(rows, f->n, sizeof(rows[0]), by_text);
 	for (size_t i = 0; i < f->n; i++)
 		strbuf_join(&all, ",", rows[i]);
@@ -98,11 +141,12 @@ static const char *calls(const struct fake *f)
 
 static void play(const struct line *l)
 {
-	struct verb v = { 0 };
+	struct verb v = { .has_machine = true };
 
 	each(l->recorded, hold, &v);
 	if (strcmp(l->verb, "ADD") == 0)
-		verb_run(&v, ipam_add, "ADD", "", "", mem_printf("IP=%s", l->asked));
+		verb_run(&v, ipam_add, "ADD", "", "",
+			 mem_printf("IP=%s;K8S_POD_UID=uid-1", l->asked));
 	else if (strcmp(l->verb, "DEL") == 0)
 		verb_run(&v, ipam_del, "DEL", "", "", "");
 	else if (strcmp(l->asked, "own") == 0)
@@ -137,5 +181,5 @@ TEST(each_line)
 		n++;
 	}
 	fclose(f);
-	assert_true(n > 30);
+	assert_true(n > 50);
 }
