@@ -352,9 +352,15 @@ int process_call_start(void (*function)(void *argument, int reply_fd), void *arg
 	signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would lose the status */
 	pid = fork();
 	if (pid == 0) {
-		/* It ends with its parent, and only by a signal that cannot be caught. */
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent)
-			function(argument, ends[1]);
+		/* It ends with its parent, and only by a signal that cannot be caught. It gives up the
+		 * parent's descriptors: where there are few, it needs them for itself. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
+		    dup2(ends[1], REPORT_FD) == REPORT_FD) {
+#ifdef SYS_close_range
+			syscall(SYS_close_range, REPORT_FD + 1U, UINT_MAX, 0U);
+#endif
+			function(argument, REPORT_FD);
+		}
 		_exit(0);
 	}
 	close(ends[1]);

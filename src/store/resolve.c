@@ -98,6 +98,16 @@ static void start(struct db_hosts *hosts, struct name *name)
 	epoll_ctl(names->epoll, EPOLL_CTL_ADD, name->asking.reply_fd, &event);
 }
 
+/* A name that is there several times, with other ports, is asked for once. */
+static const struct name *first_of(const struct names *names, const char *host)
+{
+	const struct name *name = names->list;
+
+	while (strcmp(name->host.host, host) != 0)
+		name++;
+	return name;
+}
+
 void hosts_ask(struct db_hosts *hosts)
 {
 	struct names *names = mem_new(sizeof(*names));
@@ -117,7 +127,8 @@ void hosts_ask(struct db_hosts *hosts)
 	if (names->n)
 		names->epoll = epoll_create1(EPOLL_CLOEXEC);
 	for (size_t i = 0; i < names->n; i++)
-		start(hosts, &names->list[i]);
+		if (first_of(names, names->list[i].host.host) == &names->list[i])
+			start(hosts, &names->list[i]);
 }
 
 static void add_host(struct db_hosts *hosts, const struct db_host *name, const char *address)
@@ -158,8 +169,10 @@ static void take_answer(struct db_hosts *hosts, struct name *name)
 		note_failure(hosts, host, "the process that asked gave no answer");
 	else if (a.status != 0 || a.n == 0)
 		note_failure(hosts, host, gai_strerror(a.status ? a.status : EAI_NONAME));
-	for (int i = 0; i < a.n; i++)
-		add_host(hosts, &name->host, a.text[i]);
+	for (size_t n = 0; n < hosts->names->n; n++)
+		for (int i = 0; i < a.n; i++)
+			if (strcmp(hosts->names->list[n].host.host, host) == 0)
+				add_host(hosts, &hosts->names->list[n].host, a.text[i]);
 }
 
 size_t hosts_known(struct db_hosts *hosts, size_t besides, const struct deadline *d)

@@ -44,23 +44,23 @@ class Poor(plugin_case.PluginCase):
 
 
 class Descriptors(Poor):
-    EIGHT = ['prlimit', '--nofile=8:8']
+    TEN = ['prlimit', '--nofile=10:10']
 
-    def test_eight_are_enough_for_all_of_it(self):
+    def test_ten_are_enough_for_all_of_it(self):
         """A name to resolve, a host that refuses before the one that does not, a log file."""
         hosts = {'host': 'localhost,localhost', 'port': f'{pg.free_port()},{self.server.port}', 'logFile': self.log,
                  'timeout': 8}
         for which in BOTH:
-            self.life(which, ipam=hosts, through=self.EIGHT)
+            self.life(which, ipam=hosts, through=self.TEN)
         with open(self.log, encoding='utf-8') as f:
             self.assertIn('INVOKED GC', f.read())
 
-    def test_eight_are_enough_to_give_up_a_statement(self):
+    def test_ten_are_enough_to_give_up_a_statement(self):
         session = faults.Session(self.server)
         self.addCleanup(session.close)
         session.say('BEGIN; LOCK TABLE public.ips IN ACCESS EXCLUSIVE MODE')
         ipam = {'host': 'localhost', 'logFile': self.log, 'timeout': 1}
-        self.refused(self.ask('ADD', A, which=plugin.NET, ipam=ipam, through=self.EIGHT), 11, 'cancel')
+        self.refused(self.ask('ADD', A, which=plugin.NET, ipam=ipam, through=self.TEN), 11, 'cancel')
         session.say('ROLLBACK')
         time.sleep(0.2)
         self.assertEqual(self.held(), [])
@@ -71,10 +71,10 @@ class Descriptors(Poor):
             self.assertEqual(self.held(), [A])
 
         def test_strays_that_leave_too_few_make_no_half_of_an_action(self):
-            for strays in range(1, 6):
+            for strays in range(1, 8):
                 script = ' '.join(f'{3 + i}</dev/null' for i in range(strays))
                 answer = self.ask('ADD', A, which=plugin.NET, ipam={'timeout': 1},
-                                  through=[*self.EIGHT, 'sh', '-c', f'exec "$0" {script}'])
+                                  through=[*self.TEN, 'sh', '-c', f'exec "$0" {script}'])
                 self.assertIn(answer.code, (0, 5, 11), answer.said)
                 self.assertEqual(self.held(), [] if answer.code else [A])
                 self.allowed(self.ask('DEL'))

@@ -143,6 +143,19 @@ TEST(all_names_are_asked_for_at_the_same_time)
 	end(&hosts);
 }
 
+TEST(a_name_that_is_there_twice_is_asked_for_once_and_is_two_hosts)
+{
+	struct db_hosts hosts = hosts_of("{'host':'one,slow,one','port':'7,8,9'}");
+	struct deadline l = deadline_in(10);
+
+	hosts_ask(&hosts);
+	assert_int_equal(hosts_known(&hosts, 0, &l), 2);
+	assert_string_equal(hosts.list[0].port, "7");
+	assert_string_equal(hosts.list[1].port, "9");
+	assert_string_equal(hosts.list[1].hostaddr, "10.0.0.1");
+	end(&hosts);
+}
+
 struct failing {
 	const char *host, *why;
 };
