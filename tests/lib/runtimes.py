@@ -111,3 +111,63 @@ network_config_dir = "{dir}/net.d"
         """The addresses that podman knows of a container in a network."""
         said = json.loads(self.run('inspect', name))[0]['NetworkSettings']['Networks'][network]
         return [a for a in (said['IPAddress'], said['GlobalIPv6Address']) if a]
+
+
+class Containerd:
+    """containerd as it is packaged, or the one in `programs`, with everything that it keeps in one folder; pods by CRI."""
+
+    CONFIG = '''version = 2
+root = "{dir}/root"
+state = "{dir}/state"
+[grpc]
+  address = "{dir}/c.sock"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "localhost/pause:1"
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{dir}/bin"
+    conf_dir = "{dir}/net.d"
+'''
+
+    def __init__(self, folder, client, *conflists):
+        self.dir, self.client, self.socket, self.process = folder, client, f'{folder}/c.sock', None
+        for name in ('net.d', 'bin'):
+            os.makedirs(os.path.join(folder, name))
+        for source in (DEBIAN_PLUGINS, plugin.BINDIR):
+            for name in os.listdir(source):
+                os.symlink(os.path.join(source, name), os.path.join(folder, 'bin', name))
+        for conflist in conflists:
+            with open(os.path.join(folder, 'net.d', conflist['name'] + '.conflist'), 'w', encoding='utf-8') as f:
+                json.dump(conflist, f)
+        with open(os.path.join(folder, 'config.toml'), 'w', encoding='utf-8') as f:
+            f.write(self.CONFIG.format(dir=folder))
+        self.start()
+        pause = image(f'{folder}/pause.tar', 'localhost/pause:1', rootfs(os.path.join(folder, 'rootfs')), '/bin/sleep', '100000')
+        self.ctr('-n', 'k8s.io', 'images', 'import', pause)
+
+    def start(self):
+        with open(os.path.join(self.dir, 'log'), 'ab') as log:
+            self.process = subprocess.Popen(['containerd', '-c', f'{self.dir}/config.toml'], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            cwd='/')
+        wait_until(lambda: os.path.exists(self.socket) and self.cri('status', check=False).returncode == 0, 30, 'containerd answers')
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait(10)
+
+    def ctr(self, *arguments):
+        return subprocess.run(['ctr', '-a', self.socket, *arguments], check=True, capture_output=True, text=True, timeout=60, cwd='/')
+
+    def cri(self, *arguments, check=True):
+        """A verb of the client in tests/cri."""
+        done = subprocess.run([self.client, self.socket, *arguments], capture_output=True, text=True, timeout=90, cwd='/', check=False)
+        if check and done.returncode:
+            raise AssertionError(f'{" ".join(arguments)}: {done.stderr}')
+        return done
+
+    def run(self, name, uid='', **annotations):
+        """The id of a new pod's sandbox."""
+        return self.cri('run', name, uid or f'uid-{name}', *(f'{k}={v}' for k, v in annotations.items())).stdout.strip()
+
+    def addresses(self, pod):
+        return self.cri('addresses', pod).stdout.split()
