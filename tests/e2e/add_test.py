@@ -316,5 +316,20 @@ class Identity(Add):
         self.assertEqual(self.held(), [A])
 
 
+class Holder(Add):
+    def test_its_pod_is_named_first_and_what_to_do_if_its_node_is_gone(self):
+        self.add(args=f'IP={A};K8S_POD_NAMESPACE=default;K8S_POD_NAME=web-0;K8S_POD_UID=u', container='f' * 64,
+                 ipam={'node': 'rack-7'})
+        for which in BOTH:
+            answer = self.refused(self.ask('ADD', A, which=which, container='pod-b'), 100, 'sql/admin/forget-node.sh "rack-7"')
+            self.assertRegex(answer.json['msg'], r'^address 10\.0\.0\.5 is held by pod default/web-0 on node "rack-7" since '
+                             + r'\S+ \S+ \(container f{64}, eth0\)$')
+
+    def test_a_host_that_was_installed_anew_is_told_how_to_free_what_it_held(self):
+        self.add(A, container='pod-a')
+        self.change("host_id = 'another-id'")
+        self.refused(self.ask('ADD', A, container='pod-b'), 100, 'another machine id', 'forget-node.sh --host-id "another-id"')
+
+
 if __name__ == '__main__':
     tap.main()
