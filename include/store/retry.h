@@ -30,7 +30,8 @@ typedef size_t known_fn(void *context, size_t besides, const struct deadline *d)
 /* What this call has learned about a host. */
 struct host_state {
 	bool struck_off; /* what it said is final for it */
-	unsigned hung;   /* how often in a row it gave no answer in its time */
+	unsigned hung; /* how often it gave no answer in its time since it last executed a statement
+			*/
 };
 
 struct retry {

@@ -107,7 +107,10 @@ static void note_host(struct retry *r, enum retry_decision decision, const struc
 {
 	struct host_state *state = &r->states[r->next];
 
-	state->hung = q->ended == WAIT_TIMEOUT ? state->hung + 1 : 0;
+	if (q->ended == WAIT_TIMEOUT)
+		state->hung++;
+	else if (q->outcome != QUERY_NOT_SENT)
+		state->hung = 0;
 	if (decision != RETRY_OTHERS)
 		return;
 	state->struck_off = true;

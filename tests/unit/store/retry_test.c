@@ -448,7 +448,9 @@ TEST(one_that_answers_gets_its_share_again)
 {
 	static const struct line lines[] = { { QUERY_NOT_SENT, "", 100 },
 					     { QUERY_NOT_SENT, "", 0 },
+					     { QUERY_NOT_SENT, "57P03", 0 },
 					     { QUERY_NOT_SENT, "", 0 },
+					     { QUERY_REJECTED, "25006", 0 },
 					     { QUERY_NOT_SENT, "", 0 },
 					     { QUERY_OK, "", 0 } };
 	static const struct line alone[] = { { QUERY_UNKNOWN, "", 100 }, { QUERY_OK, "", 0 } };
@@ -457,7 +459,8 @@ TEST(one_that_answers_gets_its_share_again)
 	run(&s, lines, COUNT(lines), 2, 2);
 	assert_true(s.had[0] > 0.9 && s.had[0] <= 1);
 	assert_true(s.had[2] > 0.4 && s.had[2] <= 0.5);
-	assert_true(s.had[4] > 0.6); /* all that is left */
+	assert_true(s.had[4] > 0.4 && s.had[4] <= 0.5); /* it did not execute the statement */
+	assert_true(s.had[6] > 0.6);                    /* all that is left */
 	/* nor is there anybody else to ask */
 	run(&s, alone, COUNT(alone), 1, 4.5);
 	assert_true(s.had[0] > 1.9 && s.had[0] <= 2);
