@@ -129,11 +129,22 @@ class Alone(Sync):
         self.local(f"UPDATE ips SET pod_id = 'lost' WHERE network = '{self.network}'")
         self.refused(self.ask('ADD', A, container='lost', ipam={'timeout': 1}), 11)
 
-    def test_CHECK_and_STATUS_only_read(self):
+    def test_only_STATUS_reads(self):
+        """What is said to a caller is said by a server that may commit, also where nothing is found."""
         self.add(A)
         self.alone()
-        self.allowed(self.ask('CHECK', A, conf={'prevResult': {'ips': [{'address': A}]}}))
         self.allowed(self.ask('STATUS'))
+        short = {'timeout': 1}
+        for verb, more in (('CHECK', {'conf': {'prevResult': {'ips': [{'address': A}]}}, 'ipam': short}),
+                           ('DEL', {'container': 'nobody', 'ipam': short}),
+                           ('GC', {'conf': {'cni.dev/valid-attachments': [{'containerID': 'pod1', 'ifname': 'eth0'}]},
+                                   'ipam': short}),
+                           ('ADD', {'container': 'pod2', 'ipam': short})):
+            with self.subTest(verb):
+                self.refused(self.ask(verb, A, **more), 11)
+        self.together()
+        self.allowed(self.ask('CHECK', A, conf={'prevResult': {'ips': [{'address': A}]}}))
+        self.refused(self.ask('ADD', A, container='pod2'), 100)
 
 
 class Cancelled(Sync):
@@ -191,8 +202,9 @@ class Behind(Sync):
         self.server.restart(signal.SIGQUIT)
         self.assertEqual(self.held(), [A], 'readable, though the standby never got it')
         self.refused(self.ask('ADD', A, ipam={'timeout': 1}), 11)
-        self.refused(self.ask('ADD', A, container='pod2', ipam={'timeout': 1}), 100)
+        self.refused(self.ask('ADD', A, container='pod2', ipam={'timeout': 1}), 11)
         self.together()
+        self.refused(self.ask('ADD', A, container='pod2'), 100)
         self.assertEqual(self.add(A).addresses, [A])
 
 
