@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """setup_dependencies.sh where something cannot be had: a copy of it, with an apt-get that hands out sources of the test's
-own. Needs the packages of setup_dependencies.sh."""
+own. Needs the packages of setup_dependencies.sh. Not run with sanitizers."""
 import os
 import shutil
 import subprocess
