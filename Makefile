@@ -104,12 +104,16 @@ $(BINDIR)/%: $(O)/% FORCE
 
 # Another make, with a compiler for that machine. $(EMULATOR) runs its unit tests here.
 ARM64 = CC=aarch64-linux-gnu-gcc LINK=static DEPS=.deps/arm64 O=build/arm64 BINDIR=plugins/arm64
+QEMU = env EMULATED=yes qemu-aarch64-static
 arm64:
 	$(MAKE) $(ARM64) all
 
+deb-arm64:
+	$(MAKE) $(ARM64) EMULATOR='$(QEMU)' deb
+
 check-arm64:
 	LD_LIBRARY_PATH=.deps/arm64/lib QEMU_LD_PREFIX=/usr/aarch64-linux-gnu \
-		$(MAKE) $(ARM64) EMULATOR='env EMULATED=yes qemu-aarch64-static' check
+		$(MAKE) $(ARM64) EMULATOR='$(QEMU)' check
 
 # The static C library warns that name services may load shared libraries. Where there are none it works from
 # /etc/hosts and DNS; that warning is left out, and what ld says around it.
@@ -250,7 +254,7 @@ MAN = $(O)/status-cni.8 $(O)/ipam-status-cni.8
 man: $(MAN)
 
 $(O)/%.8: $(O)/% .packaging/man.sh README.md
-	.packaging/man.sh $< >$@.new && mv $@.new $@
+	EMULATOR='$(EMULATOR)' .packaging/man.sh $< >$@.new && mv $@.new $@
 
 # A plugin may be running: each is written under another name and renamed into place.
 install: all man
@@ -275,7 +279,7 @@ clean:
 	rm -rf build plugins/bin
 
 .PHONY: FORCE all arm64 libpq library-cflags library-trial unit-tests check check-arm64 test check-db bench fuzz run-fuzzers \
-	man install deb clean format lint lint-layers lint-format lint-headers lint-tidy lint-cppcheck lint-shell
+	man install deb deb-arm64 clean format lint lint-layers lint-format lint-headers lint-tidy lint-cppcheck lint-shell
 .SECONDARY:
 .DELETE_ON_ERROR:
 

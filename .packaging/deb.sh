@@ -89,4 +89,5 @@ units
 documents
 control
 find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
+rm -f "build/${name}"_*"_$architecture.deb"
 dpkg-deb --root-owner-group --build "$root" "build/${name}_${version}_$architecture.deb"

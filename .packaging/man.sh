@@ -2,7 +2,7 @@
 # Prints the man page of a plugin. It has what the plugin's --help says and the tables of the README, so that there is
 # one place for each sentence.
 #
-#   .packaging/man.sh PROGRAM      "make install" and "make deb" call it
+#   [EMULATOR=PROGRAM] .packaging/man.sh PLUGIN      "make install" and "make deb" call it
 
 set -euo pipefail
 shopt -s nullglob
@@ -10,8 +10,8 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 readonly program=$1
 name=$(basename "$program")
-help=$("$program" --help)
-version=$("$program" --version | sed -n '1s/ (.*//p')
+help=$(${EMULATOR:-} "$program" --help)
+version=$(${EMULATOR:-} "$program" --version | sed -n '1s/ (.*//p')
 
 # Text for a terminal or Markdown, as roff: what stands between backticks is bold.
 # shellcheck disable=SC2016 # those are Markdown's

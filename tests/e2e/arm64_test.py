@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The executables for arm64, in an emulator: every unit test, and every verb against a real server. Needs what
 "./setup_dependencies.sh arm64" prepares, and a PostgreSQL server's programs; where that is missing, it is skipped."""
+import glob
 import os
 import subprocess
 import unittest
@@ -46,6 +47,13 @@ class Arm64(plugin_case.PluginCase):
         self.assertEqual(self.held(), [])
         net = self.ask('VERSION', **(how | {'which': os.path.join(FOLDER, plugin.NET)}))
         self.assertIn('1.1.0', net.json['supportedVersions'])
+
+    def test_3_a_package(self):
+        done = make('deb-arm64')
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        package, = glob.glob(os.path.join(pg.ROOT, 'build', '*_arm64.deb'))
+        said = subprocess.run(['dpkg-deb', '--field', package, 'Architecture'], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(said, 'arm64\n')
 
 
 if __name__ == '__main__':
