@@ -196,7 +196,7 @@ TEST(the_pod_is_recorded_and_the_last_key_wins)
 	verb_end(&v);
 }
 
-/* ---- the decisions ---- */
+/* ---- the decisions: what is said of them. What they are, allocations_test.c says. ---- */
 
 /* Which functions of the store were called. */
 static const char *calls(const struct verb *v)
@@ -206,82 +206,6 @@ static const char *calls(const struct verb *v)
 	const char *end = strstr(all, last);
 
 	return mem_strndup(all, end ? (size_t)(end - all) : strlen(all));
-}
-
-/* One round of decisions: what is held, what is asked for, and what comes of it. */
-struct round {
-	const char *whose, *held, *boot_id;
-	double age;
-	const char *asked; /* separated by commas */
-	int code;
-	const char *calls, *after;
-};
-
-static void play(const struct round *r)
-{
-	struct verb v = { 0 };
-
-	fake_holds(&v.fake, r->whose, r->held, r->boot_id, r->age);
-	add(&v, "", "", mem_printf("IP=%s", r->asked));
-	assert_int_equal(v.e.code, r->code);
-	assert_string_equal(calls(&v), r->calls);
-	assert_string_equal(fake_says(&v.fake), r->after);
-	verb_end(&v);
-}
-
-TEST(decisions)
-{
-	static const struct round t[] = {
-		/* the same set again: confirmed, whatever boot it is of */
-		{ MINE, ASKED, VERB_BOOT, JUST_NOW, ASKED, 0, "insert find confirm",
-		  "pod-a:10.0.0.5/24" },
-		{ MINE, ASKED, STALE, LONG_AGO, ASKED, 0, "insert find confirm",
-		  "pod-a:10.0.0.5/24" },
-		{ MINE, "10.0.0.5/16", VERB_BOOT, JUST_NOW, ASKED, 0, "insert find confirm",
-		  "pod-a:10.0.0.5/16" },
-		/* another set: refused, unless it is of an earlier boot */
-		{ MINE, "10.0.0.6/24", VERB_BOOT, JUST_NOW, ASKED, CNI_ALLOCATION_MISMATCH,
-		  "insert find", "pod-a:10.0.0.6/24" },
-		{ MINE, ASKED, VERB_BOOT, JUST_NOW, ASKED ",fd00::5/64", CNI_ALLOCATION_MISMATCH,
-		  "insert find", "pod-a:10.0.0.5/24" },
-		{ MINE, "10.0.0.6/24", STALE, JUST_NOW, ASKED, CNI_ALLOCATION_MISMATCH,
-		  "insert find", "pod-a:10.0.0.6/24" },
-		{ MINE, "10.0.0.6/24", STALE, LONG_AGO, ASKED, 0, "insert find take_over",
-		  "pod-a:10.0.0.5/24" },
-		/* somebody else's: refused, unless it is this node's and of an earlier boot */
-		{ NEIGHBOUR, ASKED, VERB_BOOT, JUST_NOW, ASKED, CNI_ADDRESS_IN_USE, "insert find",
-		  "pod-b:10.0.0.5/24" },
-		{ ITS_OTHER, ASKED, VERB_BOOT, JUST_NOW, ASKED, CNI_ADDRESS_IN_USE, "insert find",
-		  "pod-a:10.0.0.5/24" },
-		{ NEIGHBOUR, "10.0.0.5/8", STALE, JUST_NOW, ASKED, CNI_ADDRESS_IN_USE,
-		  "insert find", "pod-b:10.0.0.5/8" },
-		{ NEIGHBOUR, ASKED, VERB_BOOT, LONG_AGO, ASKED, CNI_ADDRESS_IN_USE, "insert find",
-		  "pod-b:10.0.0.5/24" },
-		{ FAR, ASKED, STALE, LONG_AGO, ASKED, CNI_ADDRESS_IN_USE, "insert find",
-		  "pod-b:10.0.0.5/24" },
-		{ NEIGHBOUR, ASKED, STALE, LONG_AGO, ASKED, 0, "insert find take_over",
-		  "pod-a:10.0.0.5/24" },
-		/* another network's, and other addresses, do not matter */
-		{ "other/node-2/pod-b/eth0", ASKED, VERB_BOOT, JUST_NOW, ASKED, 0, "insert",
-		  "pod-b:10.0.0.5/24 pod-a:10.0.0.5/24" },
-		{ FAR, "10.0.0.6/24", VERB_BOOT, JUST_NOW, ASKED, 0, "insert",
-		  "pod-b:10.0.0.6/24 pod-a:10.0.0.5/24" },
-	};
-
-	for (size_t i = 0; i < COUNT(t); i++)
-		play(&t[i]);
-}
-
-TEST(a_part_of_what_it_holds_is_another_set)
-{
-	struct verb v = { 0 };
-
-	fake_holds(&v.fake, MINE, ASKED, VERB_BOOT, JUST_NOW);
-	fake_holds(&v.fake, MINE, "fd00::5/64", VERB_BOOT, JUST_NOW);
-	add(&v, "", "", "IP=" ASKED);
-	assert_int_equal(v.e.code, CNI_ALLOCATION_MISMATCH);
-	assert_string_equal(fake_says(&v.fake), "pod-a:10.0.0.5/24 pod-a:fd00::5/64");
-	verb_end(&v);
 }
 
 TEST(what_it_holds_comes_before_what_others_hold)
@@ -295,18 +219,6 @@ TEST(what_it_holds_comes_before_what_others_hold)
 	assert_err(&v.e, CNI_ALLOCATION_MISMATCH,
 		   "the attachment \"pod-a\" (eth0) holds 10.0.0.6/24 already",
 		   "it asked for 10.0.0.5/24, 10.0.0.7/24: DEL releases what it holds");
-	verb_end(&v);
-}
-
-TEST(one_that_is_alive_keeps_all_of_them)
-{
-	struct verb v = { 0 };
-
-	fake_holds(&v.fake, NEIGHBOUR, ASKED, STALE, LONG_AGO);
-	fake_holds(&v.fake, FAR, "10.0.0.6/24", "boot-9", LONG_AGO);
-	add(&v, "", "", "IP=" ASKED ",10.0.0.6/24");
-	assert_int_equal(v.e.code, CNI_ADDRESS_IN_USE);
-	assert_string_equal(fake_says(&v.fake), "pod-b:10.0.0.5/24 pod-b:10.0.0.6/24");
 	verb_end(&v);
 }
 
