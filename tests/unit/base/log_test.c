@@ -154,7 +154,7 @@ TEST(a_long_line_is_cut)
 	much[sizeof(much) - 1] = '\0';
 	log_line(&l, LOG_INFO, "%s", much);
 	taken(p[0]);
-	assert_in_range(strlen(text), 4094, 4096);
+	assert_true(strlen(text) >= 4094 && strlen(text) <= 4096);
 	assert_string_equal(text + strlen(text) - 3, "\\n\n");
 	memset(much, 'x', sizeof(much) - 1);
 	log_line(&l, LOG_INFO, "%s", much);
@@ -180,7 +180,7 @@ TEST(a_suffix_ends_every_line)
 	l.suffix = much; /* it is cut too, and leaves room */
 	log_line(&l, LOG_INFO, "hello");
 	taken(p[0]);
-	assert_in_range(strlen(text), 1024, 1100);
+	assert_true(strlen(text) >= 1024 && strlen(text) <= 1100);
 	assert_non_null(strstr(text, "] hellox"));
 	close_both(p);
 }
