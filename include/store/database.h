@@ -131,19 +131,19 @@ const char *seconds(double s);
 /* The statements' functions: see struct store. */
 int database_insert(void *db, const struct reservation *, const struct deadline *,
 		    struct row_ids *inserted, struct err *);
-int database_find(void *db, const struct reservation *, const struct deadline *,
+int database_find(void *context, const struct reservation *, const struct deadline *,
 		  struct allocations *out, struct err *);
 int database_confirm(void *db, const struct reservation *, const struct row_ids *held,
 		     const struct deadline *, struct row_ids *inserted, size_t *confirmed,
 		     struct err *);
-int database_take_over(void *db, const struct reservation *, const struct allocations *stale,
+int database_take_over(void *context, const struct reservation *, const struct allocations *stale,
 		       const struct deadline *, struct row_ids *inserted, struct released_rows *,
 		       struct err *);
 int database_release(void *db, const struct attachment *, const struct row_ids *inserted,
 		     const struct deadline *, struct err *);
 int database_del(void *db, const struct attachment *, const struct deadline *,
 		 struct released_rows *, struct err *);
-int database_gc(void *db, const struct gc_request *, const struct deadline *,
+int database_gc(void *context, const struct gc_request *, const struct deadline *,
 		struct released_rows *, struct err *);
 int database_status(void *db, const struct deadline *, struct store_status *, struct err *);
 
