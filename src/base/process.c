@@ -2,7 +2,7 @@
  * This process and its children.
  *
  * A program's stdin is a file in memory and its stdout a pipe. So there is one direction to wait
- * for, no SIGPIPE, and at most five descriptors besides the usual three and the deadline's.
+ * for, no SIGPIPE, and at most four descriptors besides the usual three and the deadline's.
  *
  * A child has ended when it is a zombie, not when its stdout is closed: it may close that early,
  * and what it has started may hold it open. Its group is killed before it is reaped, because until
@@ -123,46 +123,49 @@ static int child_setup(const struct child *c, int in, int out, int *report, pid_
 		_exit(127);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(c->stderr_fd, 2) < 0)
 		return -1;
-	if (*report != REPORT_FD && dup3(*report, REPORT_FD, O_CLOEXEC) < 0)
+	if (*report >= 0 && *report != REPORT_FD && dup3(*report, REPORT_FD, O_CLOEXEC) < 0)
 		return -1;
-	*report = REPORT_FD;
+	*report = *report < 0 ? -1 : REPORT_FD;
 #ifdef SYS_close_range
-	syscall(SYS_close_range, REPORT_FD + 1U, UINT_MAX, 0U);
+	syscall(SYS_close_range, *report < 0 ? 3U : REPORT_FD + 1U, UINT_MAX, 0U);
 #endif
 	return sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
-/* Sets the child up and runs the program in it. Ends only by writing to `report` why it could not.
- */
-static _Noreturn void exec_child(const struct child *c, int in, int out, int report, pid_t parent,
-				 const sigset_t *mask)
+/* Sets the child up and runs the program in it. Ends only by telling `failed` and `report` why it
+ * could not. */
+static _Noreturn void exec_child(const struct child *c, int in, int out, int report,
+				 volatile int *failed, pid_t parent, const sigset_t *mask)
 {
 	char *const argv[] = { (char *)c->path, NULL };
-	int failed;
-	ssize_t written;
+	int why;
+	ssize_t written = 0;
 
 	if (child_setup(c, in, out, &report, parent, mask) == 0)
 		execve(c->path, argv, c->env);
-	failed = errno;
-	written = write(report, &failed, sizeof(failed));
+	*failed = why = errno;
+	if (report >= 0)
+		written = write(report, &why, sizeof(why));
 	(void)written;
 	_exit(127);
 }
 
 /*
- * Starts the child; 0: errno is set. Whether exec has worked is told by a pipe that exec closes:
- * vfork's shared memory could tell it too, but not every system has that (qemu-user does not). The
- * pipe ends with exec, so the child is in its own group when this returns.
+ * Starts the child; 0: errno is set. Whether exec has worked is told by a pipe that exec closes. So
+ * the child is in its own group when this returns. vfork's shared memory tells it too, but not
+ * every system has that (qemu-user does not); it is enough where there are no descriptors for the
+ * pipe.
  */
 static pid_t spawn(const struct child *c, int in, int out)
 {
 	const pid_t parent = getpid();
-	int report[2];
-	int failed = 0;
+	int report[2] = { -1, -1 };
+	volatile int failed = 0;
+	int told = 0;
 	sigset_t all, mask;
 	pid_t pid;
 
-	if (pipe2(report, O_CLOEXEC) < 0)
+	if (pipe2(report, O_CLOEXEC) < 0 && errno != EMFILE && errno != ENFILE)
 		return 0;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &mask);
@@ -170,14 +173,18 @@ static pid_t spawn(const struct child *c, int in, int out)
 	 * NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork) */
 	pid = vfork();
 	if (pid == 0) /* NOLINTNEXTLINE(clang-analyzer-unix.Vfork) */
-		exec_child(c, in, out, report[1], parent, &mask);
+		exec_child(c, in, out, report[1], &failed, parent, &mask);
 	if (pid < 0)
 		failed = errno;
 	sigprocmask(SIG_SETMASK, &mask, NULL);
-	close(report[1]);
-	while (!failed && read(report[0], &failed, sizeof(failed)) < 0 && errno == EINTR)
-		;
-	close(report[0]);
+	if (report[0] >= 0) {
+		close(report[1]);
+		while (!failed && read(report[0], &told, sizeof(told)) < 0 && errno == EINTR)
+			;
+		close(report[0]);
+	}
+	if (told)
+		failed = told;
 	if (failed && pid > 0)
 		waitpid(pid, NULL, 0); /* it ends at once */
 	errno = failed;
@@ -352,8 +359,8 @@ int process_call_start(void (*function)(void *argument, int reply_fd), void *arg
 	signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would lose the status */
 	pid = fork();
 	if (pid == 0) {
-		/* It ends with its parent, and only by a signal that cannot be caught. It gives up the
-		 * parent's descriptors: where there are few, it needs them for itself. */
+		/* It ends with its parent, and only by a signal that cannot be caught. It gives up
+		 * the parent's descriptors: where there are few, it needs them for itself. */
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
 		    dup2(ends[1], REPORT_FD) == REPORT_FD) {
 #ifdef SYS_close_range

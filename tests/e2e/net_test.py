@@ -433,12 +433,12 @@ class Finding(Scripted):
                 with self.subTest(f'{command} {conf}'):
                     self.assertEqual(self.run_net(command, conf).code, 7)
 
-    def test_nine_descriptors_are_enough(self):
+    def test_eight_descriptors_are_enough(self):
         os.symlink(shutil.which('true'), self.path('ipam'))
         process = subprocess.Popen([os.path.join(plugin.BINDIR, plugin.NET)], stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    env=plugin.environment('STATUS', path=self.dir),
-                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (9, 9)))
+                                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8)))
         answer = plugin.finish(process, self.conf())
         self.assertEqual((answer.rc, answer.stdout), (0, b''), answer.stderr)
 

@@ -455,9 +455,9 @@ TEST_IN_DIR(no_descriptor_of_ours_goes_over)
 	close(stray);
 }
 
-TEST_IN_DIR(nine_descriptors_are_enough)
+TEST_IN_DIR(eight_descriptors_are_enough)
 {
-	struct child c = child_of("/bin/cat", "text", 5);
+	struct child there = child_of("/bin/cat", "text", 5), missing = child_of("/no/such", "", 5);
 	struct rlimit before, few;
 	int signal_fd =
 		open("/dev/null", O_RDONLY | O_CLOEXEC); /* in the place of catch_signals's */
@@ -465,13 +465,15 @@ TEST_IN_DIR(nine_descriptors_are_enough)
 	assert_int_equal(signal_fd, 3);
 	getrlimit(RLIMIT_NOFILE, &before);
 	few = before;
-	few.rlim_cur = 9;
+	few.rlim_cur = 8;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
-	struct ran r = run_child(&c);
+	struct ran r = run_child(&there), failed = run_child(&missing);
 
 	setrlimit(RLIMIT_NOFILE, &before);
 	close(signal_fd);
 	assert_exited(&r, 0, "text");
+	assert_int_equal(failed.rc, -1);
+	assert_string_equal(failed.e.msg, "cannot run /no/such: No such file or directory");
 }
 
 TEST_IN_DIR(its_signals_are_as_usual)
