@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Which machine this is and since when it lives: system containers that start anew, machine ids that do not
-last. Needs root for namespaces and a PostgreSQL server's programs."""
+"""Which machine this is and since when it lives: system containers that start anew, clones of a disk, machine ids that do not
+last, hosts that are renamed. Needs root for namespaces and a PostgreSQL server's programs."""
 import time
 import uuid
 
@@ -59,6 +59,39 @@ class Restart(plugin_case.PluginCase):
         self.assertEqual(self.held(), [A])
 
 
+class Clone(plugin_case.PluginCase):
+    """A copy of the disk, with its host name and machine id, that was started after the original's pods."""
+
+    def setUp(self):
+        super().setUp()
+        self.original = {'product_uuid': uuid.uuid4(), 'boot_id': str(uuid.uuid4())}
+        self.add(A, container='live', through=elsewhere(**self.original))
+        self.change("created_on = now() - interval '1 hour', held_since = now() - interval '1 hour'")
+        self.clone = elsewhere(product_uuid=uuid.uuid4(), boot_id=str(uuid.uuid4()), up=60)
+
+    def test_its_gc_leaves_the_original_s_and_says_what_to_do(self):
+        self.allowed(self.ask('GC', through=self.clone), '[warning]', 'forget-node')
+        self.assertEqual(self.held(), [A])
+
+    def test_its_adds_get_none_of_the_original_s(self):
+        for container in ('other', 'live'):
+            for which in BOTH:
+                self.refused(self.ask('ADD', A, container=container, which=which, through=self.clone), 100, 'live')
+                self.assertEqual(self.rows('pod_id, boot_id'), [('live', self.original['boot_id'])])
+
+    def test_its_del_of_the_same_container_leaves_the_original_s(self):
+        self.allowed(self.ask('DEL', container='live', through=self.clone), '[warning]')
+        self.assertEqual(self.held(), [A])
+
+    def test_the_machine_itself_takes_over_what_its_earlier_boot_left(self):
+        """Also one whose firmware says nothing, for then it may be the same."""
+        for container, machine in (('same', self.original['product_uuid']), ('unknown', '00000000-0000-0000-0000-000000000000')):
+            self.add(A, container=container, through=elsewhere(product_uuid=machine, boot_id=str(uuid.uuid4()), up=60))
+            self.change("created_on = now() - interval '1 hour', held_since = now() - interval '1 hour'")
+        self.allowed(self.ask('GC', through=elsewhere(product_uuid=self.original['product_uuid'], boot_id=str(uuid.uuid4()), up=60)))
+        self.assertEqual(self.held(), [])
+
+
 class Names(plugin_case.PluginCase):
     def test_a_machine_id_that_is_new_at_each_boot_is_refused(self):
         """It is the very file that systemd keeps in memory."""
@@ -68,6 +101,14 @@ class Names(plugin_case.PluginCase):
             self.refused(self.ask('ADD', A, which=which, through=through), 7, '"node"')
             self.assertEqual(self.add(A, which=which, ipam={'node': 'here'}, through=through).addresses, [A])
             self.allowed(self.ask('DEL', which=which, ipam={'node': 'here'}, through=through))
+
+    def test_del_after_the_host_got_its_name_frees_what_it_recorded_before(self):
+        machine = uuid.uuid4()
+        self.add(A, through=elsewhere(name='localhost', product_uuid=machine))
+        self.add(B, through=elsewhere(name='localhost', product_uuid=uuid.uuid4()), container='far')
+        self.allowed(self.ask('DEL', through=elsewhere(name='node-7', product_uuid=machine)), '"pod1-eth0"')
+        self.allowed(self.ask('DEL', container='far', through=elsewhere(name='node-7', product_uuid=machine)))
+        self.assertEqual(self.held(), [B])
 
 
 if __name__ == '__main__':
