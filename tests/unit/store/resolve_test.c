@@ -124,6 +124,10 @@ TEST(one_address_is_one_host)
 	assert_int_equal(hosts_known(&hosts, 0, &l), 1);
 	assert_null(db_hosts_session_attrs(&hosts));
 	end(&hosts);
+	hosts = asked("slow,one"); /* there is another one, though it is not known yet */
+	assert_int_equal(hosts_known(&hosts, 0, &l), 1);
+	assert_string_equal(db_hosts_session_attrs(&hosts), "read-write");
+	end(&hosts);
 }
 
 TEST(all_names_are_asked_for_at_the_same_time)
