@@ -47,6 +47,17 @@ class First(Add):
         self.refused(self.ask('ADD', f'{A},{B},{C}', container='pod-b'), 100, '10.0.0.6')
         self.assertEqual(self.held(), [B])
 
+    def test_a_sequence_that_is_behind_its_rows_is_said(self):
+        """As after a restore of the data alone. It is no address that somebody else takes again and again."""
+        self.add(A)
+        sequence = "SELECT setval(pg_get_serial_sequence('public.ips', 'id'), {}, false) FROM public.ips"
+        self.server.psql(sequence.format('min(id)'))
+        try:
+            self.refused(self.ask('ADD', B, container='pod-b'), 11, 'sequence', 'migrate.sh')
+        finally:
+            self.server.psql(sequence.format('max(id) + 1'))
+        self.add(B, container='pod-b')
+
     def test_it_takes_one_statement(self):
         self.assertEqual(len(self.statements(lambda: self.add(f'{A},{C}'))), 1)
 
