@@ -47,6 +47,19 @@ static size_t aligned(size_t size)
 	return (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
 }
 
+/* A chunk with that room: a new one (NULL), or `old`, which may move. Its fields are the caller's.
+ */
+static struct chunk *chunk_of(size_t room, struct chunk *old)
+{
+	struct chunk *c = NULL;
+
+	if (room + sizeof(*c) >= room)
+		c = realloc(old, sizeof(*c) + room);
+	if (!c)
+		mem_failed();
+	return c;
+}
+
 /* A piece that is not zeroed: of the newest chunk, or of a new one. */
 static void *piece(size_t size)
 {
@@ -58,9 +71,7 @@ static void *piece(size_t size)
 	if (!c || c->room - c->used < need) {
 		size_t room = need > CHUNK_BYTES ? need : CHUNK_BYTES;
 
-		c = room + sizeof(*c) < room ? NULL : malloc(sizeof(*c) + room);
-		if (!c)
-			mem_failed();
+		c = chunk_of(room, NULL);
 		*c = (struct chunk){ .before = newest, .room = room };
 		newest = c;
 	}
@@ -83,14 +94,27 @@ static int grows_in_place(const char *old, size_t old_size, size_t new_size)
 	       aligned(new_size) - old_room <= c->room - c->used;
 }
 
+/* Is it the only piece of the newest chunk? Then the chunk can grow, and a text of many megabytes
+ * does not need its memory twice. */
+static int has_own_chunk(const char *old, size_t old_size)
+{
+	return newest && old == newest->bytes && newest->used == aligned(old_size);
+}
+
 void *mem_grow(void *old, size_t old_size, size_t new_size)
 {
 	char *grown = old;
 
 	if (new_size <= old_size && old)
 		return old;
+	if (aligned(new_size) < new_size)
+		mem_failed();
 	if (old && grows_in_place(old, old_size, new_size)) {
 		newest->used += aligned(new_size) - aligned(old_size ? old_size : 1);
+	} else if (old && has_own_chunk(old, old_size)) {
+		newest = chunk_of(aligned(new_size), newest);
+		newest->room = newest->used = aligned(new_size);
+		grown = newest->bytes;
 	} else {
 		grown = piece(new_size);
 		if (old)

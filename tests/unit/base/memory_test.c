@@ -49,6 +49,19 @@ TEST(what_grows_keeps_its_bytes)
 	assert_ptr_equal(mem_grow(p, 100000, 5), p); /* nothing shrinks */
 }
 
+TEST(what_has_a_chunk_to_itself_grows_with_it)
+{
+	const size_t before = 100000, after = 10000000;
+	char *p = mem_grow(NULL, 0, before);
+
+	memset(p, 'x', before);
+	p = mem_grow(p, before, after);
+	for (size_t i = 0; i < after; i++)
+		assert_int_equal(p[i], i < before ? 'x' : 0);
+	assert_int_equal(*(char *)mem_new(1), 0);
+	assert_int_equal(p[after - 1], 0);
+}
+
 TEST(strings)
 {
 	assert_string_equal(mem_strdup(""), "");
