@@ -93,8 +93,10 @@ int send_reply(const struct cni_call *call, const struct cni_reply *reply)
 {
 	struct err e;
 
-	if (!reply->json)
+	if (!reply->json) {
+		arm_watchdog(0, -1, NULL);
 		return 0;
+	}
 	if (reply->is_error) {
 		print(call, reply->json, "");
 		return 1;

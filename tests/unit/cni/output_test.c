@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include "base/memory.h"
@@ -101,6 +102,24 @@ TEST(nothing_to_print)
 	stage_out(&s, open("/dev/full", O_WRONLY));
 	assert_int_equal(send_reply(&s.call, &answer), 0);
 	assert_int_equal(fate.undone, 0);
+	close_sys(&s.sys);
+}
+
+TEST(the_watchdog_does_not_outlive_the_answer)
+{
+	static const struct cni_reply nothing = { 0 }, something = { .json = (char *)"{}" };
+	struct itimerval left;
+	struct stage s;
+
+	stage_set(&s);
+	watch_call(&s.call, 10);
+	assert_int_equal(send_reply(&s.call, &nothing), 0);
+	getitimer(ITIMER_REAL, &left);
+	assert_true(left.it_value.tv_sec == 0 && left.it_value.tv_usec == 0);
+	watch_call(&s.call, 10);
+	assert_int_equal(send_reply(&s.call, &something), 0);
+	getitimer(ITIMER_REAL, &left);
+	assert_true(left.it_value.tv_sec == 0 && left.it_value.tv_usec == 0);
 	close_sys(&s.sys);
 }
 
