@@ -107,7 +107,8 @@ TEST_WITH(the_net_plugin_is_no_ipam_plugin, prepare, tmpdir_close)
 	tmpdir_script(b, "status-cni", "");
 	assert_int_equal(symlink(self, tmpdir_path(b, "alias")), 0);
 	assert_non_null(strstr(find(b, "status-cni", "@"), "the net plugin itself"));
-	assert_non_null(strstr(find(b, "alias", "@"), "the net plugin itself"));
+	if (!emulated()) /* where /proc/self/exe is the emulator */
+		assert_non_null(strstr(find(b, "alias", "@"), "the net plugin itself"));
 }
 
 /* ---- judge ---- */
