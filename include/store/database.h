@@ -24,11 +24,12 @@ struct database {
  * makes it a division by zero, before anything else happens: SQLSTATE 22012, which nothing else of
  * ours can raise. `version` is what the schema has, `works_with` the oldest build that it allows.
  */
-#define GUARD                                                                                      \
-	"1 / (EXISTS (SELECT FROM public.ips_schema WHERE version >= " NUMBER(                     \
-		STORE_SCHEMA) ")"                                                                  \
-			      " AND NOT EXISTS (SELECT FROM public.ips_schema WHERE works_with "   \
-			      "> " NUMBER(STORE_SCHEMA) "))::pg_catalog.int4 = 1 "
+/* clang-format off */
+#define GUARD \
+	"1 / (EXISTS (SELECT FROM public.ips_schema WHERE version >= " NUMBER(STORE_SCHEMA) ")" \
+	" AND NOT EXISTS (SELECT FROM public.ips_schema WHERE works_with > " NUMBER(STORE_SCHEMA) \
+	"))::pg_catalog.int4 = 1 "
+/* clang-format on */
 #define GUARD_SQLSTATE "22012"
 #define NUMBER(macro) TEXT_OF(macro)
 #define TEXT_OF(x) #x

@@ -12,6 +12,9 @@ struct statement {
 	const char *sql;
 	const char *const *values; /* $1, $2 … as text; NULL is SQL's */
 	int n;
+	/* Called just before it is sent (NULL: not): for values that tell the time. */
+	void (*refresh)(void *context);
+	void *context;
 };
 
 /* Rows as text. */

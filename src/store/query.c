@@ -189,6 +189,8 @@ static void run(PGconn *conn, const struct statement *s, const struct deadline *
 	enum wait_result read = WAIT_READY;
 
 	PQsetNoticeReceiver(conn, note_warning, &a);
+	if (s->refresh)
+		s->refresh(s->context);
 	if (PQsetnonblocking(conn, 1) == 0 &&
 	    PQsendQueryParams(conn, s->sql, s->n, NULL, s->values, NULL, NULL, 0)) {
 		read = flush(conn, d);

@@ -68,10 +68,32 @@ static int failed(const struct database *db, const struct query_result *q, struc
 	return STORE_FAILED;
 }
 
+void use_clocks(struct database *db, const struct node *node, int64_t started)
+{
+	db->node = node;
+	db->started = started;
+}
+
+/* Before each try: they may lie seconds apart, and what was true of the clocks at the first one
+ * would then call rows of this life ones of an earlier life. */
+static void read_clocks(void *context)
+{
+	struct database *db = context;
+	double since = (double)(monotonic_now() - db->started) / 1e9;
+
+	snprintf(db->uptime, sizeof(db->uptime), "%.3f",
+		 db->node && db->node->uptime ? db->node->uptime(db->node) : 0);
+	snprintf(db->since, sizeof(db->since), "%.3f", since);
+}
+
 static void run(struct database *db, const struct statement *s, const struct deadline *d,
 		rows_fn *note, void *context, struct query_result *out)
 {
-	retry_run(&db->retry, s, d, note, context, out);
+	struct statement timed = *s;
+
+	timed.refresh = read_clocks;
+	timed.context = db;
+	retry_run(&db->retry, &timed, d, note, context, out);
 	if (out->outcome == QUERY_OK && note)
 		note(context, &out->rows);
 }
@@ -255,23 +277,6 @@ const char *seconds(double s)
 
 /* ---- opening and closing ---- */
 
-void use_clocks(struct database *db, const struct node *node, int64_t started)
-{
-	db->node = node;
-	db->started = started;
-}
-
-/* Tries may lie seconds apart. What was true of the clocks at the first one would then call rows of
- * this life ones of an earlier life. */
-static void read_clocks(struct database *db)
-{
-	double since = (double)(monotonic_now() - db->started) / 1e9;
-
-	snprintf(db->uptime, sizeof(db->uptime), "%.3f",
-		 db->node && db->node->uptime ? db->node->uptime(db->node) : 0);
-	snprintf(db->since, sizeof(db->since), "%.3f", since);
-}
-
 static bool has_column(const struct rows *r, const char *name)
 {
 	for (size_t i = 0; i < r->columns; i++)
@@ -285,7 +290,6 @@ static void query(void *context, size_t host, double connect_seconds, const stru
 {
 	struct database *db = context;
 
-	read_clocks(db);
 	query_run(&db->connection, &db->hosts, host, connect_seconds, s, deadline, out);
 	if (out->outcome == QUERY_OK && has_column(&out->rows, "said") &&
 	    !rows_get(&out->rows, 0, "said")) {

@@ -6,13 +6,13 @@
 
 #include "store/query.h"
 
-static const struct statement select = { "SELECT", NULL, 0 };
+static const struct statement select = { "SELECT", NULL, 0, NULL, NULL };
 
 /* One statement on that server. */
 static void try(struct server *s, struct connection *c, double seconds, struct query_result *out)
 {
 	static const char *const values[] = { "a", NULL };
-	static const struct statement statement = { "SELECT $1, $2", values, 2 };
+	static const struct statement statement = { "SELECT $1, $2", values, 2, NULL, NULL };
 	struct deadline d = deadline_in(seconds);
 	struct db_hosts hosts = hosts_of("{'host':'127.0.0.1','port':'%s'}", s->port);
 
@@ -188,6 +188,33 @@ TEST(nobody_waits_any_more)
 	assert_int_equal(at.ended, WAIT_CANCELLED);
 	connection_close(&c);
 	close(ends[1]);
+	server_stop(&s);
+}
+
+static void count(void *n)
+{
+	++*(int *)n;
+}
+
+/* Not when connecting begins, which may take seconds. */
+TEST(values_that_tell_the_time_are_written_when_it_is_sent)
+{
+	static const char *const scripts[] = { "close", "hello query parsed done idle" };
+	int n = 0;
+	const struct statement timed = { "SELECT", NULL, 0, count, &n };
+	struct server s;
+	struct connection c = { 0 };
+	struct deadline l = deadline_in(10);
+	struct db_hosts hosts;
+	struct query_result at;
+
+	server_start(&s, scripts, 2);
+	hosts = hosts_of("{'host':'127.0.0.1','port':'%s'}", s.port);
+	query_run(&c, &hosts, 0, 10, &timed, &l, &at);
+	assert_int_equal(n, 0);
+	query_run(&c, &hosts, 0, 10, &timed, &l, &at);
+	assert_int_equal(n, 1);
+	connection_close(&c);
 	server_stop(&s);
 }
 
