@@ -11,7 +11,8 @@
 SELECT NOT EXISTS (SELECT FROM public.ips_schema WHERE version >= 2) AS missing \gset
 \if :missing
 
-SELECT pg_temp.lock_table('public.ips') \g /dev/null
+SELECT pg_temp.lock_tables('public.ips') \g /dev/null
+SELECT pg_temp.refuse_planted('public.ips'::regclass) \g /dev/null
 
 ALTER TABLE public.ips
 	ADD COLUMN machine    text COLLATE "C" NOT NULL DEFAULT '',  -- what a copy of the disk does not share, empty: not known

@@ -18,6 +18,8 @@ fi
 
 set -euo pipefail
 
+here=$(dirname "${BASH_SOURCE[0]}")
+
 usage() {
 	echo "usage: ${0##*/} [CONNINFO]    for example: ${0##*/} 'host=db user=postgres dbname=ipam'"
 }
@@ -36,10 +38,14 @@ fi
 export PGDATABASE=${PGDATABASE:-ipam} PGCONNECT_TIMEOUT=${PGCONNECT_TIMEOUT:-10}
 unset PGTZ # times without a zone, which the Go demo left, are in the server's
 
-for file in "$(dirname "${BASH_SOURCE[0]}")"/[0-9]*.sql; do
-	if ! psql -X -q -w -v ON_ERROR_STOP=1 -d "${1:-}" -f "$file"; then
-		echo "${0##*/}: ${file##*/} was not applied" >&2
-		exit 1
-	fi
+# One psql for all of them: its output is the name of each file, and what the last one has to say.
+files=()
+for file in "$here"/[0-9]*.sql; do
+	files+=(-c "\\echo ${file##*/}" -f "$file")
 done
+if ! said=$(psql -X -q -w -A -t -v ON_ERROR_STOP=1 -d "${1:-}" "${files[@]}" -c '\echo' -f "$here/parts/sequence.sql"); then
+	echo "${0##*/}: ${said##*$'\n'} was not applied" >&2
+	exit 1
+fi
+[[ ${said##*$'\n'} == *.sql || -z ${said##*$'\n'} ]] || echo "${0##*/}: ${said##*$'\n'}"
 echo "${0##*/}: the schema is up to date"

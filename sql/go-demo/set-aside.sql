@@ -11,7 +11,7 @@ BEGIN
 	IF old IS NULL THEN
 		RETURN;
 	END IF;
-	IF (SELECT relkind NOT IN ('r', 'p') FROM pg_class WHERE oid = old)
+	IF (SELECT relkind <> 'r' FROM pg_class WHERE oid = old)
 	   OR (SELECT array_agg(attname::text ORDER BY attname) FROM pg_attribute
 	        WHERE attrelid = old AND attnum > 0 AND NOT attisdropped
 	          AND attname IN ('id', 'pod_id', 'interface', 'ip', 'created_on', 'network'))
@@ -19,7 +19,8 @@ BEGIN
 		RAISE EXCEPTION 'public.ips is neither made by these migrations nor for the Go demo'
 			USING HINT = 'Rename it, or use another database, and run this again.';
 	END IF;
-	PERFORM pg_temp.lock_table(old);
+	PERFORM pg_temp.lock_tables(old);
+	PERFORM pg_temp.refuse_planted(old);
 	FOR r IN
 		SELECT c.oid, c.relname FROM pg_class AS c
 		 WHERE c.oid = old

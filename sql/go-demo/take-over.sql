@@ -1,7 +1,11 @@
 -- Part of migration 1: the rows of the Go demo's table that are addresses go into the new table, in the order of their
--- age; the others go into ips_rejected, with a reason and a warning.
+-- age; the others go into ips_rejected, with a reason and a warning. They become rows of the network that the variable
+-- IPAM_NETWORK names.
+\set network `printf %s "${IPAM_NETWORK:-ipam-status}"`
+SELECT set_config('ipam.network', :'network', true) \g /dev/null
 DO $$
 DECLARE
+	net    text := current_setting('ipam.network');
 	old    regclass := nullif(current_setting('ipam.go_demo', true), '')::oid::regclass;
 	r      record;
 	addr   text;
@@ -11,6 +15,9 @@ DECLARE
 BEGIN
 	IF old IS NULL THEN
 		RETURN;
+	END IF;
+	IF net !~ '^[A-Za-z0-9][A-Za-z0-9_.-]*$' THEN
+		RAISE EXCEPTION '"%" is no name of a network', net USING HINT = 'It comes from the variable IPAM_NETWORK.';
 	END IF;
 	FOR r IN EXECUTE format('SELECT id, pod_id::text, interface::text, ip::text, created_on::text FROM %s
 	                          ORDER BY created_on, id', old)
@@ -24,9 +31,9 @@ BEGIN
 			IF why IS NULL THEN
 				INSERT INTO public.ips (pod_id, interface, ip, created_on, network, node, position)
 				SELECT r.pod_id, r.interface, addr::inet,
-				       coalesce(r.created_on::timestamptz, now()), 'ipam-status', '', coalesce(max(position), 0) + 1
+				       coalesce(r.created_on::timestamptz, now()), net, '', coalesce(max(position), 0) + 1
 				  FROM public.ips
-				 WHERE network = 'ipam-status' AND node = '' AND host_id = ''
+				 WHERE network = net AND node = '' AND host_id = ''
 				   AND pod_id = r.pod_id AND interface = r.interface;
 			END IF;
 		EXCEPTION
@@ -47,5 +54,7 @@ BEGIN
 	END LOOP;
 	RAISE INFO 'ips: a table of the Go demo: % rows taken over, % moved to ips_rejected; it stays as %',
 		kept, others, old;
+	RAISE INFO 'ips: they are rows of network "%"; if that is not their network, name it with IPAM_NETWORK next time, or '
+		'change it now: UPDATE public.ips SET network = … WHERE node = ''''', net;
 END
 $$;

@@ -35,12 +35,11 @@ class Given(privileges.Provision):
     def test_everything_that_cni_owns_in_it_goes_to_the_owner(self):
         self.owned_by_cni()
         self.server.psql('''CREATE SCHEMA extra; CREATE TABLE extra.t (id serial); CREATE SEQUENCE public.s;
-            CREATE VIEW public.v AS SELECT 1; CREATE FUNCTION public.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
             CREATE TABLE public.p (i int) PARTITION BY RANGE (i);
             CREATE TABLE public.p1 PARTITION OF public.p FOR VALUES FROM (1) TO (2)''', user='cni', password='cni')
         self.provision('')
-        self.may_not('DROP TABLE extra.t', 'CREATE TABLE extra.x ()', 'DROP SEQUENCE public.s', 'DROP VIEW public.v',
-                     'DROP FUNCTION public.f()', 'DROP TABLE public.p1')
+        self.may_not('DROP TABLE extra.t', 'CREATE TABLE extra.x ()', 'DROP SEQUENCE public.s',
+                     'DROP TABLE public.p1')
 
     def test_another_database_of_cni_is_left_alone(self):
         self.server.psql("CREATE USER cni PASSWORD 'cni'; CREATE DATABASE cni OWNER cni", dbname='postgres')
@@ -50,7 +49,7 @@ class Given(privileges.Provision):
     def test_rights_that_cni_was_given_are_taken(self):
         self.provision()
         self.server.psql('''GRANT ALL ON ALL TABLES IN SCHEMA public TO cni; GRANT ALL ON SCHEMA public TO cni, PUBLIC;
-            GRANT ALL ON ips, ips_schema TO PUBLIC; GRANT ALL ON DATABASE ipam TO cni, PUBLIC; GRANT ipam_owner TO cni;
+            GRANT ALL ON ips, ips_schema TO PUBLIC; GRANT ALL ON DATABASE ipam TO cni, PUBLIC; 
             GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO cni; GRANT UPDATE (ip) ON ips TO cni;
             GRANT EXECUTE ON FUNCTION lo_create(oid) TO cni;
             ALTER ROLE cni SUPERUSER CREATEDB CREATEROLE REPLICATION BYPASSRLS NOLOGIN''')
@@ -85,15 +84,26 @@ class Given(privileges.Provision):
         self.may()
 
     def test_a_hostile_schema_does_no_harm(self):
-        self.owned_by_cni()
-        self.server.psql('''CREATE SCHEMA evil; CREATE FUNCTION evil.eq(name, text) RETURNS bool LANGUAGE plpgsql AS $$
-                BEGIN ALTER ROLE cni SUPERUSER; RETURN false; END $$;
-            CREATE OPERATOR evil.= (FUNCTION = evil.eq, LEFTARG = name, RIGHTARG = text);
-            CREATE TABLE evil.pg_roles (rolname name); ALTER DATABASE ipam SET search_path = evil, pg_catalog''',
-                         user='cni', password='cni')
+        self.server.psql("CREATE ROLE cni LOGIN PASSWORD 'cni'; CREATE ROLE mallory LOGIN PASSWORD 'm';"
+                         'CREATE DATABASE ipam OWNER cni TEMPLATE template0; GRANT CREATE ON DATABASE ipam TO mallory',
+                         dbname='postgres')
+        self.server.psql('''CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO PUBLIC; CREATE TABLE evil.pg_roles (rolname name);
+            DO $do$
+            DECLARE l text; r text;
+            BEGIN
+                FOREACH l IN ARRAY '{name,text,oid,bool,int4}'::text[] LOOP FOREACH r IN ARRAY '{name,text,oid,bool,int4}'::text[] LOOP
+                    EXECUTE format($f$CREATE FUNCTION evil.eq(%I, %I) RETURNS bool LANGUAGE plpgsql AS
+                        'BEGIN ALTER ROLE cni SUPERUSER; RETURN false; END'$f$, l, r);
+                    EXECUTE format('CREATE OPERATOR evil.= (FUNCTION = evil.eq, LEFTARG = %I, RIGHTARG = %I)', l, r);
+                END LOOP; END LOOP;
+            END $do$;
+            CREATE FUNCTION evil.current_database() RETURNS name LANGUAGE plpgsql AS
+                'BEGIN ALTER ROLE cni SUPERUSER; RETURN $$ipam$$; END';''', user='mallory', password='m')
+        self.server.psql('ALTER DATABASE ipam SET search_path = evil, pg_catalog', user='cni', password='cni')
         self.provision('', dbname='ipam')
         self.provision('')
-        self.assertEqual(self.server.value("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = 'cni'"), 'f')
+        self.provision('cni', dbname='ipam')
+        self.assertEqual(self.server.value("SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) 'cni'"), 'f')
         self.server.psql('ALTER DATABASE ipam RESET search_path')
         self.may()
 

@@ -122,13 +122,13 @@ class Limits(privileges.Provision):
     def test_a_server_that_does_not_know_one_goes_without(self):
         with tempfile.TemporaryDirectory() as folder:
             shutil.copytree(os.path.dirname(pg.PROVISION), folder, dirs_exist_ok=True)
-            path = os.path.join(folder, 'provision.sh')
+            path = os.path.join(folder, 'parts', 'settings.sql')
             with open(path, encoding='utf-8') as f:
                 text = f.read()
             self.assertIn("'client_connection_check_interval'", text)
             with open(path, 'w', encoding='utf-8') as f:
                 f.write(text.replace("'client_connection_check_interval'", "'client_connection_check_in_2050'"))
-            self.server.script(path, self.server.conninfo(), IPAM_PASSWORD='cni')
+            self.server.script(os.path.join(folder, 'provision.sh'), self.server.conninfo(), IPAM_PASSWORD='cni')
         self.assertEqual([r[0] for r in self.server.psql(privileges.CONFIG)], SETTINGS[1:])
 
 
