@@ -20,7 +20,8 @@ enum cni_code {
 	CNI_PLUGIN_NOT_AVAILABLE = 50,  /* STATUS: cannot serve ADD */
 	CNI_ADDRESS_IN_USE = 100,       /* another attachment holds the address */
 	CNI_ALLOCATION_MISMATCH = 101,  /* the attachment holds other addresses */
-	CNI_CHECK_FAILED = 102          /* CHECK: what is recorded differs */
+	CNI_CHECK_FAILED = 102,         /* CHECK: what is recorded differs */
+	CNI_SET_FULL = 103              /* no address is left in a range set */
 };
 
 struct err {

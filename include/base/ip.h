@@ -27,6 +27,14 @@ struct ip ip_network(const struct ip *ip);                 /* host bits 0 */
 struct ip ip_last(const struct ip *ip);                    /* host bits 1 */
 struct ip ip_next(const struct ip *ip);                    /* plus one */
 
+/* An address as a number; IPv4 is below 2^32. */
+__extension__ typedef unsigned __int128 ip_number;
+ip_number ip_to_number(const struct ip *ip);
+struct ip ip_from_number(ip_number n, int family);
+
+#define IP_NUMBER_TEXT 40 /* room for any of them in decimal digits */
+const char *ip_number_text(ip_number n, char buf[IP_NUMBER_TEXT]);
+
 /* One address of an attachment: as asked for, as recorded, or as answered. */
 struct address {
 	struct ip ip;      /* with its prefix length */

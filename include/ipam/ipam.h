@@ -14,6 +14,7 @@ struct ipam_conf {
 	const cJSON *addresses; /* NULL where absent */
 	struct result answer;   /* routes and dns */
 	struct ranges ranges;
+	bool status_ignores_ranges;
 	const char *node; /* NULL where absent */
 	double gc_grace;  /* seconds */
 	double timeout;   /* seconds; 0: the verb's default */

@@ -40,6 +40,10 @@ struct database {
  */
 #define WARNINGS "pg_catalog.current_setting('client_min_messages') AS warnings"
 
+/* A row as it was written: whoever confirms it later changes xmin, and then it is not this call's
+ * to release. */
+#define ROW_VERSION "pg_catalog.concat(id, '@', xmin) AS row_version"
+
 /* So many seconds ago, by the server's clock. */
 #define AGO(seconds)                                                                               \
 	"pg_catalog.now() - pg_catalog.make_interval(secs => " seconds "::pg_catalog.float8)"
@@ -96,13 +100,14 @@ int database_run(struct database *db, const struct statement *s, const struct de
 		 rows_fn *note, void *context, struct rows *rows, struct err *e);
 
 /*
- * The same for what records `n` addresses: their row_version is added to *inserted, and the rows
- * that gave way to *released (or NULL). STORE_CONFLICT where somebody holds one of them, or the
- * attachment something else; STORE_FAILED where the server has recorded fewer, or hides warnings.
+ * The same for what records a reservation: its row_version is added to *inserted, and the rows
+ * that gave way to *released (or NULL). STORE_CONFLICT where somebody holds one of the addresses,
+ * or the attachment something else; STORE_NOTHING where the reservation has searches and no row was
+ * inserted; STORE_FAILED where the server has recorded fewer, or hides warnings.
  */
 int database_record(struct database *db, const struct statement *s, const struct deadline *d,
-		    size_t n, struct row_ids *inserted, struct released_rows *released,
-		    struct rows *rows, struct err *e);
+		    const struct reservation *c, struct row_ids *inserted,
+		    struct released_rows *released, struct rows *rows, struct err *e);
 
 /* Does the server hide warnings? */
 bool hides_warnings(const struct rows *r);
@@ -129,9 +134,24 @@ const char *id_array(const struct row_ids *ids);
 const char *or_empty(const char *text); /* "" for NULL */
 const char *seconds(double s);
 
+#define INSERT_VALUES 11
+
+/* $1 to $11 of each statement that inserts. */
+void insert_values(const struct reservation *c, const char **v);
+
 /* The statements' functions: see struct store. */
 int database_insert(void *db, const struct reservation *, const struct deadline *,
 		    struct row_ids *inserted, struct err *);
+int database_pick(void *db, const struct reservation *, bool first, const struct deadline *,
+		  struct row_ids *inserted, struct allocations *picked, struct err *);
+int database_find_free(void *context, const struct reservation *, const struct searches *,
+		       size_t wanted, const struct deadline *, struct allocations *out,
+		       struct err *);
+int database_find_holder(void *db, const char *network, const struct searches *,
+			 const struct deadline *, struct holder *out, struct err *);
+int database_find_full(void *context, const struct attachment *, const struct searches *,
+		       const char *const *sizes, size_t n_sizes, const struct deadline *,
+		       struct allocations *out, struct err *);
 int database_find(void *context, const struct reservation *, const struct deadline *,
 		  struct allocations *out, struct err *);
 int database_confirm(void *db, const struct reservation *, const struct row_ids *held,
@@ -152,6 +172,6 @@ int database_status(void *db, const struct deadline *, struct store_status *, st
 struct sql {
 	const char *name, *text;
 };
-extern const struct sql sql_add[], sql_free[];
+extern const struct sql sql_add[], sql_free[], sql_pick[];
 
 #endif

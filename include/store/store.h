@@ -33,10 +33,25 @@ struct attachment {
 	const char *pod, *interface;
 };
 
+/* Addresses in which a free one is looked for. */
+struct search {
+	struct ip first, last; /* with the prefix length of their range */
+	int position;          /* which address of the reservation it is to be, from 1 */
+};
+
+/* In the order in which to look; what belongs to one position stands together. It starts as { 0 }.
+ */
+struct searches {
+	struct search *list;
+	size_t n;
+};
+
 /* What an attachment asks for, and what is recorded with it. */
 struct reservation {
 	struct attachment by;
 	const struct addresses *addresses; /* each with a prefix length, no host twice */
+	/* Where to look for the addresses that were not asked for by name. NULL: all were. */
+	const struct searches *searches;
 	const char *pod_namespace, *pod_name, *pod_uid; /* may be NULL */
 	int64_t started; /* monotonic_now() when the call began: what is recorded since is no older
 			    sandbox of this pod */
@@ -66,12 +81,18 @@ struct allocation {
 			       this node's name */
 	bool same_pod;      /* an older sandbox of the pod that asks, on this node */
 	bool own;           /* held by the attachment that asks, and not other_machine */
+	bool left_by_pod; /* left by the pod that asks: in an earlier boot, or by its older sandbox
+			   */
+	int position;     /* `pick`, `find_free`: which address of the reservation; 0: none */
 };
 
+/* It starts as { 0 }. */
 struct allocations {
 	struct allocation *rows;
 	size_t n;
 };
+
+void allocations_add(struct allocations *all, const struct allocation *row);
 
 /* One address that a statement has released. */
 struct released {
@@ -105,7 +126,12 @@ struct store_status {
 	int version, works_with; /* of the schema; -1: none is recorded */
 };
 
-enum { STORE_FAILED = -1, STORE_DONE = 0, STORE_CONFLICT = 1 };
+/* Who holds most of a set, and how many addresses of it are held at all. */
+struct holder {
+	const char *node, *host_id, *count, *youngest, *total; /* NULL: nobody holds anything */
+};
+
+enum { STORE_FAILED = -1, STORE_DONE = 0, STORE_CONFLICT = 1, STORE_NOTHING = 2 };
 
 /*
  * Each function returns STORE_DONE only where the server said success without a warning and nothing
@@ -120,7 +146,28 @@ struct store {
 	void *context;
 	int (*insert)(void *context, const struct reservation *, const struct deadline *,
 		      struct row_ids *inserted, struct err *);
-	/* Finds the rows that hold one of the addresses or that the attachment holds. */
+	/*
+	 * Finds the first free address for each position of the searches and inserts everything in
+	 * one statement; *picked has what was found. STORE_NOTHING: no room in one of the sets; or
+	 * with `first` set, the pod holds or has left something, which `find` tells.
+	 */
+	int (*pick)(void *context, const struct reservation *, bool first, const struct deadline *,
+		    struct row_ids *inserted, struct allocations *picked, struct err *);
+	/*
+	 * For `wanted` positions: the first free address of each position of the searches, and if
+	 * these are fewer, also what earlier boots of this node have left, the oldest first
+	 * (position 0).
+	 */
+	int (*find_free)(void *context, const struct reservation *, const struct searches *,
+			 size_t wanted, const struct deadline *, struct allocations *out,
+			 struct err *);
+	/* Who holds most of the addresses in the searches. */
+	int (*find_holder)(void *context, const char *network, const struct searches *,
+			   const struct deadline *, struct holder *out, struct err *);
+	/*
+	 * Finds the rows that hold one of the addresses or that the attachment holds; with
+	 * searches, also what this pod has left in the network.
+	 */
 	int (*find)(void *context, const struct reservation *, const struct deadline *,
 		    struct allocations *out, struct err *);
 	/* Writes this boot's id to the rows `held`, so that the commit waits for a standby;
@@ -142,6 +189,14 @@ struct store {
 		  struct released_rows *out, struct err *);
 	int (*status)(void *context, const struct deadline *, struct store_status *out,
 		      struct err *);
+	/*
+	 * Writes nothing. The positions of the searches in which no address is free (only position
+	 * is set), sizes[position - 1] being how many addresses there are; and if there are such
+	 * positions, what earlier boots of this node have left (position 0).
+	 */
+	int (*find_full)(void *context, const struct attachment *, const struct searches *,
+			 const char *const *sizes, size_t n_sizes, const struct deadline *,
+			 struct allocations *out, struct err *);
 	void (*close)(void *context);
 };
 

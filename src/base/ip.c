@@ -123,6 +123,35 @@ struct ip ip_next(const struct ip *ip)
 	return out;
 }
 
+ip_number ip_to_number(const struct ip *ip)
+{
+	ip_number n = 0;
+
+	for (int i = 0; i < ip_bits(ip) / 8; i++)
+		n = n << 8 | ip->bytes[i];
+	return n;
+}
+
+struct ip ip_from_number(ip_number n, int family)
+{
+	struct ip ip = { .family = family, .prefix = -1 };
+
+	for (int i = ip_bits(&ip) / 8 - 1; i >= 0; i--, n >>= 8)
+		ip.bytes[i] = (unsigned char)(n & 0xff);
+	return ip;
+}
+
+const char *ip_number_text(ip_number n, char buf[IP_NUMBER_TEXT])
+{
+	char *at = buf + IP_NUMBER_TEXT - 1;
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + (int)(n % 10));
+	while (n /= 10);
+	return at;
+}
+
 void addresses_add(struct addresses *all, const struct address *address)
 {
 	all->list = mem_grow_list(all->list, all->n, sizeof(*all->list));

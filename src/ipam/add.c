@@ -6,11 +6,13 @@
  * `take_over` change only rows that were found: if somebody else changes these rows in between,
  * `confirm` misses some of them and `take_over` conflicts, and the next round begins with `find`.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/text.h"
 #include "cni/result.h"
+#include "ipam/pick.h"
 #include "ipam/request.h"
 
 /* How many rounds there are before ADD gives up. */
@@ -20,7 +22,8 @@
 struct add {
 	const struct cni_call *call;
 	struct ipam ipam;
-	struct addresses asked;
+	struct addresses asked; /* by name */
+	struct plan plan;
 	struct reservation reservation;
 	struct addresses recorded; /* as they stand in the table, with the gateways of this call */
 	struct row_ids inserted;   /* by this call, as far as it knows */
@@ -42,12 +45,33 @@ static bool is_current(const struct allocation *row)
 	return !(row->same_node && row->previous_boot) && !row->same_pod;
 }
 
-/* *foreign is the row that HELD_BY_OTHER is about. */
-static enum situation decide(const struct allocations *all, const struct reservation *r,
+/* Does the attachment hold something of each set from which it would pick? */
+static bool holds_each_set(const struct plan *p, const struct allocations *all)
+{
+	for (size_t i = 0; i < p->n_picks; i++) {
+		bool holds = false;
+
+		for (size_t k = 0; k < all->n; k++) {
+			const struct range *in = ranges_holding(p->ranges, &all->rows[k].ip);
+
+			holds |= all->rows[k].own && in && in->set == p->picks[i].set;
+		}
+		if (!holds)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * *foreign is the row that HELD_BY_OTHER is about. Without range sets an attachment holds the same
+ * only if it holds nothing else; with sets it may hold what was picked, whatever the ranges say
+ * now. Left by an earlier boot, that must be of each set.
+ */
+static enum situation decide(const struct add *a, const struct allocations *all,
 			     const struct allocation **foreign)
 {
 	size_t own = 0, own_and_asked = 0;
-	bool own_is_current = false;
+	bool own_is_current = false, same;
 
 	*foreign = NULL;
 	for (size_t i = 0; i < all->n; i++) {
@@ -55,13 +79,18 @@ static enum situation decide(const struct allocations *all, const struct reserva
 
 		if (row->own) {
 			own++;
-			own_and_asked += addresses_find(r->addresses, &row->ip) != NULL;
+			own_and_asked += addresses_find(&a->asked, &row->ip) != NULL;
 			own_is_current |= is_current(row);
-		} else if (is_current(row) && !*foreign) {
+		} else if (is_current(row) && !*foreign && addresses_find(&a->asked, &row->ip)) {
 			*foreign = row;
 		}
 	}
-	if (own > 0 && own == own_and_asked && own == r->addresses->n)
+	same = own > 0 && own_and_asked == a->asked.n;
+	if (a->ipam.conf.ranges.n_sets == 0)
+		same &= own == own_and_asked;
+	else if (!own_is_current)
+		same &= holds_each_set(&a->plan, all);
+	if (same)
 		return HOLDS_SAME;
 	if (own_is_current)
 		return HOLDS_OTHER;
@@ -129,14 +158,17 @@ static int held_by_other(const struct allocation *row, const struct reservation 
 
 /* ---- the steps ---- */
 
-/* Notes an address as recorded, with the gateway that the call gives it. */
+/* Notes an address as recorded, with the gateway that the call or its range gives it. */
 static void note_recorded(struct add *a, const struct ip *ip)
 {
 	const struct address *asked = addresses_find(&a->asked, ip);
+	const struct range *in = ranges_holding(&a->ipam.conf.ranges, ip);
 	struct address one = { .ip = *ip, .interface = -1 };
 
 	if (asked)
 		one.gateway = asked->gateway;
+	else if (in)
+		one.gateway = in->gateway;
 	addresses_add(&a->recorded, &one);
 }
 
@@ -154,7 +186,7 @@ static int confirm(struct add *a, const struct allocations *all, struct err *e)
 	rc = s->confirm(s->context, r, &held, a->call->deadline, &a->inserted, &confirmed, e);
 	if (rc != STORE_DONE)
 		return rc;
-	if (confirmed != r->addresses->n)
+	if (confirmed != held.n)
 		return STORE_CONFLICT; /* some rows are gone */
 	log_line(a->call->log, LOG_INFO, "\"%s-%s\" holds what it asks for already", r->by.pod,
 		 r->by.interface);
@@ -164,14 +196,13 @@ static int confirm(struct add *a, const struct allocations *all, struct err *e)
 	return STORE_DONE;
 }
 
-static int take_over(struct add *a, const struct allocations *all, struct err *e)
+static int take_over(struct add *a, const struct allocations *stale, struct err *e)
 {
 	const struct store *s = &a->ipam.store;
 	struct released_rows gone = { 0 };
-	int rc;
+	int rc = s->take_over(s->context, &a->reservation, stale, a->call->deadline, &a->inserted,
+			      &gone, e);
 
-	rc = s->take_over(s->context, &a->reservation, all, a->call->deadline, &a->inserted, &gone,
-			  e);
 	for (size_t i = 0; i < gone.n; i++) {
 		const struct released *one = &gone.rows[i];
 		bool this_boot = strcmp(one->boot_id, a->reservation.by.node->boot_id) == 0;
@@ -185,40 +216,133 @@ static int take_over(struct add *a, const struct allocations *all, struct err *e
 				   : mem_printf("boot %s of this node", one->boot_id));
 	}
 	if (rc == STORE_DONE)
-		a->recorded = a->asked;
+		a->recorded = a->plan.addresses;
 	return rc;
 }
 
-/* One round. STORE_CONFLICT: what was found has changed meanwhile. */
-static int find_and_act(struct add *a, struct err *e)
+/* ---- picking ---- */
+
+/* Searches and inserts in one statement, each time from another place: two who have lost a race
+ * against each other do not meet again at the next gap. */
+static int pick(struct add *a, struct err *e)
+{
+	const struct store *s = &a->ipam.store;
+	struct allocations picked = { 0 };
+	bool first = a->plan.place == 0;
+	int rc;
+
+	plan_next_round(&a->plan);
+	rc = s->pick(s->context, &a->reservation, first, a->call->deadline, &a->inserted, &picked,
+		     e);
+	for (size_t i = 0; rc == STORE_DONE && i < picked.n; i++)
+		plan_decide(&a->plan, picked.rows[i].position, &picked.rows[i].ip);
+	if (rc == STORE_DONE)
+		a->recorded = a->plan.addresses;
+	return rc;
+}
+
+/* CNI_SET_FULL, unless there is room after all: then it is picked. */
+static int full(struct add *a, size_t set, struct err *e)
+{
+	const struct store *s = &a->ipam.store;
+	const struct node *node = a->reservation.by.node;
+	struct searches all = { 0 };
+	struct holder most = { 0 };
+	bool our_name;
+
+	pools_round(&a->plan.pools, set, &a->plan.sequence, 1, &all);
+	if (s->find_holder(s->context, a->reservation.by.network, &all, a->call->deadline, &most,
+			   e) != STORE_DONE)
+		return STORE_FAILED;
+	if (!most.total || strtoull(most.total, NULL, 10) < pools_size(&a->plan.pools, set))
+		return pick(a, e);
+	our_name = strcmp(most.node, node->name) == 0 && most.host_id[0];
+	set_is_full(&a->plan.pools, set, CNI_SET_FULL, e);
+	return err_details(
+		e,
+		"node \"%s\"%s%s%s holds %s of them, the youngest since %s; GC frees what "
+		"dead containers hold, sql/admin/forget-node.sh what a node holds that is "
+		"gone for good",
+		most.node, our_name ? " (machine id " : "", our_name ? most.host_id : "",
+		our_name ? ")" : "", most.count, most.youngest);
+}
+
+/*
+ * Decides the picks that `find` has left open. `searched`: the last pick has searched the only set,
+ * and found nothing.
+ */
+static int settle_open(struct add *a, size_t open, bool searched, struct allocations *stale,
+		       struct err *e)
+{
+	const struct store *s = &a->ipam.store;
+	struct searches searches = { 0 };
+	struct allocations found = { 0 };
+	const struct pick *still_open;
+
+	if (!searched)
+		searches = plan_open_searches(&a->plan);
+	if (s->find_free(s->context, &a->reservation, &searches, open, a->call->deadline, &found,
+			 e) != STORE_DONE)
+		return STORE_FAILED;
+	still_open = plan_settle_open(&a->plan, &found, stale);
+	if (still_open)
+		return full(a, still_open->set, e);
+	return stale->n > 0 ? take_over(a, stale, e) : pick(a, e);
+}
+
+/* Takes over whatever is in the way and what is left of this pod; picks what is open. `last` is
+ * what the last attempt has come to. */
+static int take_over_or_pick(struct add *a, const struct allocations *all, int last, struct err *e)
+{
+	struct allocations stale = { 0 };
+	size_t open;
+
+	for (size_t i = 0; i < all->n; i++)
+		if (all->rows[i].own || addresses_find(&a->asked, &all->rows[i].ip))
+			allocations_add(&stale, &all->rows[i]);
+	open = plan_settle(&a->plan, all, &stale);
+	if (open > 0 && (stale.n > 0 || last == STORE_NOTHING))
+		return settle_open(a, open, last == STORE_NOTHING && a->plan.n_picks == 1, &stale,
+				   e);
+	if (stale.n > 0 || a->plan.n_picks == 0)
+		return take_over(a, &stale, e);
+	return pick(a, e);
+}
+
+/* One round. STORE_CONFLICT or STORE_NOTHING: what was found has changed meanwhile. */
+static int find_and_act(struct add *a, int last, struct err *e)
 {
 	const struct store *s = &a->ipam.store;
 	struct allocations all = { 0 };
 	const struct allocation *foreign;
-	int rc = s->find(s->context, &a->reservation, a->call->deadline, &all, e);
+	int rc;
 
+	plan_reopen(&a->plan);
+	rc = s->find(s->context, &a->reservation, a->call->deadline, &all, e);
 	if (rc != STORE_DONE)
 		return rc;
-	switch (decide(&all, &a->reservation, &foreign)) {
+	switch (decide(a, &all, &foreign)) {
 	case HOLDS_SAME: return confirm(a, &all, e);
 	case HOLDS_OTHER: return holds_other(&all, &a->reservation, e);
 	case HELD_BY_OTHER: return held_by_other(foreign, &a->reservation, e);
 	case TAKE_OVER: break;
 	}
-	return take_over(a, &all, e);
+	return take_over_or_pick(a, &all, last, e);
 }
 
-/* Records all addresses or none. */
+/* Records all addresses or none. Picks are tried as long as there is time. */
 static int reserve(struct add *a, struct err *e)
 {
 	const struct store *s = &a->ipam.store;
 	int rc = s->insert(s->context, &a->reservation, a->call->deadline, &a->inserted, e);
 
 	if (rc == STORE_DONE)
-		a->recorded = a->asked;
-	for (int round = 0; rc == STORE_CONFLICT && round < ROUNDS; round++)
-		rc = find_and_act(a, e);
-	if (rc == STORE_CONFLICT)
+		a->recorded = a->plan.addresses;
+	else if (rc > 0 && a->plan.n_picks > 0)
+		rc = pick(a, e);
+	for (int round = 0; rc > 0 && (round < ROUNDS || a->plan.n_picks > 0); round++)
+		rc = find_and_act(a, rc, e);
+	if (rc > 0)
 		return err_set(e, CNI_TRY_AGAIN_LATER,
 			       "the addresses change hands faster than they can be looked at");
 	return rc;
@@ -232,21 +356,23 @@ static int read_request(struct add *a, struct err *e)
 
 	if (request_read(call, &a->ipam.conf, &a->asked, e) < 0)
 		return -1;
-	if (a->asked.n == 0) {
-		err_set(e, CNI_INVALID_NETWORK_CONFIG, "no address was asked for");
-		return err_details(
-			e,
-			"ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability "
-			"\"ips\"), the pod annotation ipam-status-cni/ips (capability "
-			"\"io.kubernetes.cri.pod-annotations\"), args.cni.ips, or ipam.addresses");
-	}
 	a->reservation = (struct reservation){ .by = ipam_attachment(call, &a->ipam),
-					       .addresses = &a->asked,
+					       .addresses = &a->plan.addresses,
 					       .pod_namespace = call_arg(call, "K8S_POD_NAMESPACE"),
 					       .pod_name = call_arg(call, "K8S_POD_NAME"),
 					       .pod_uid = call_arg(call, "K8S_POD_UID"),
 					       .started = call->started };
-	return 0;
+	a->plan = plan_of(call, &a->ipam, &a->reservation, &a->asked);
+	if (a->plan.n_picks > 0)
+		a->reservation.searches = &a->plan.searches;
+	if (a->plan.addresses.n > 0)
+		return result_check_capacity(&a->plan.addresses, call->version, e);
+	err_set(e, CNI_INVALID_NETWORK_CONFIG, "no address was asked for");
+	return err_details(
+		e, "ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability "
+		   "\"ips\"), the pod annotation ipam-status-cni/ips (capability "
+		   "\"io.kubernetes.cri.pod-annotations\"), args.cni.ips, or ipam.addresses; "
+		   "without asking, one is picked from each set of ipam.ranges");
 }
 
 /* Releases what this call has inserted, even if the deadline has passed. */

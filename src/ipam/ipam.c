@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "cni/output.h"
+#include "ipam/resolv_conf.h"
 
 #define MAX_NODE 255 /* bytes */
 
@@ -20,11 +21,9 @@ static const struct json_key address_keys[] = {
 };
 
 static const struct json_key range_keys[] = {
-	{ .name = "subnet", .type = JSON_STRING },
-	{ .name = "rangeStart", .type = JSON_STRING },
-	{ .name = "rangeEnd", .type = JSON_STRING },
-	{ .name = "gateway", .type = JSON_STRING },
-	{ 0 },
+	{ .name = "subnet", .type = JSON_STRING },   { .name = "rangeStart", .type = JSON_STRING },
+	{ .name = "rangeEnd", .type = JSON_STRING }, { .name = "gateway", .type = JSON_STRING },
+	{ .name = "exclude", .type = JSON_STRINGS }, { 0 },
 };
 
 const struct json_key ipam_keys[] = {
@@ -33,6 +32,14 @@ const struct json_key ipam_keys[] = {
 	{ .name = "routes", .type = JSON_OBJECTS, .inside = route_keys, .answer = true },
 	{ .name = "dns", .type = JSON_OBJECT, .inside = dns_keys, .answer = true },
 	{ .name = "ranges", .type = JSON_LIST, .inside = range_keys, .answer = true },
+	{ .name = "subnet", .type = JSON_STRING, .answer = true },
+	{ .name = "rangeStart", .type = JSON_STRING, .answer = true },
+	{ .name = "rangeEnd", .type = JSON_STRING, .answer = true },
+	{ .name = "gateway", .type = JSON_STRING, .answer = true },
+	{ .name = "exclude", .type = JSON_STRINGS, .answer = true },
+	{ .name = "statusIgnoresRanges", .type = JSON_BOOL, .answer = true },
+	{ .name = "resolvConf", .type = JSON_STRING, .answer = true },
+	{ .name = "dataDir", .type = JSON_STRING, .answer = true },
 	{ .name = "node", .type = JSON_STRING },
 	{ .name = "gcGracePeriod", .type = JSON_NUMBER },
 	{ .name = "timeout", .type = JSON_NUMBER },
@@ -120,16 +127,38 @@ static int read_own(const struct cni_call *call, const cJSON *ipam, struct ipam_
 	return 0;
 }
 
+/* What `resolvConf` says; `dns` beside it wins key by key. */
+static int read_dns(const cJSON *ipam, cJSON **dns, struct err *e)
+{
+	const char *path = json_string(ipam, "resolvConf");
+	const cJSON *item;
+
+	*dns = json_get(ipam, "dns") ? cJSON_Duplicate(json_get(ipam, "dns"), true) : NULL;
+	if (!path || !path[0])
+		return 0;
+	item = json_get(ipam, "dns");
+	if (resolv_conf_read(path, dns, e) < 0)
+		return -1;
+	cJSON_ArrayForEach(item, item)
+	{
+		cJSON_DeleteItemFromObjectCaseSensitive(*dns, item->string);
+		cJSON_AddItemToObject(*dns, item->string, cJSON_Duplicate(item, true));
+	}
+	return 0;
+}
+
 /* Routes and dns: parsed as a result, so that they are valid in the answer. */
 static int read_answer(const cJSON *ipam, struct result *out, struct err *e)
 {
-	static const char *const keys[] = { "routes", "dns" };
-	cJSON *object = cJSON_CreateObject();
+	cJSON *object = cJSON_CreateObject(), *dns;
 
-	for (size_t i = 0; i < 2; i++)
-		if (json_get(ipam, keys[i]))
-			cJSON_AddItemToObjectCS(object, keys[i],
-						cJSON_Duplicate(json_get(ipam, keys[i]), true));
+	if (json_get(ipam, "routes"))
+		cJSON_AddItemToObject(object, "routes",
+				      cJSON_Duplicate(json_get(ipam, "routes"), true));
+	if (read_dns(ipam, &dns, e) < 0)
+		return -1;
+	if (dns)
+		cJSON_AddItemToObject(object, "dns", dns);
 	if (result_parse(object, CNI_NEWEST, CNI_INVALID_NETWORK_CONFIG, out, e) < 0)
 		return err_wrap(e, "ipam");
 	return 0;
@@ -153,9 +182,10 @@ int ipam_conf_read(const struct cni_call *call, struct ipam_conf *c, struct err 
 	if (releasing)
 		return 0;
 	c->addresses = json_get(ipam, "addresses");
+	c->status_ignores_ranges = cJSON_IsTrue(json_get(ipam, "statusIgnoresRanges"));
 	if (read_answer(ipam, &c->answer, e) < 0)
 		return -1;
-	return ranges_read(json_get(ipam, "ranges"), &c->ranges, e);
+	return ranges_read(call->conf, &c->ranges, e);
 }
 
 /* ---- opening ---- */
@@ -184,6 +214,8 @@ int ipam_open(const struct cni_call *call, struct ipam *out, struct err *e)
 	if (out->conf.log_file)
 		log_open(call->log, out->conf.log_file);
 	cni_log_invoked(call);
+	if (json_get(out->conf.ipam, "dataDir"))
+		log_line(call->log, LOG_DEBUG, "ipam.dataDir has no meaning here");
 	if (node_read(call->sys, out->conf.node, strcmp(call->command, "DEL") != 0, &out->node, e) <
 	    0)
 		return -1;

@@ -22,27 +22,12 @@
 /* The places that are looked at one by one. */
 #define SINGLE_PLACES 5
 
-static ip_number number_of(const struct ip *ip)
-{
-	ip_number n = 0;
-
-	for (int i = 0; i < ip_bits(ip) / 8; i++)
-		n = n << 8 | ip->bytes[i];
-	return n;
-}
-
 static struct ip address_of(const struct pool *p, ip_number n)
 {
-	struct ip ip = { .family = p->range->subnet.family, .prefix = p->range->subnet.prefix };
+	struct ip ip = ip_from_number(n, p->range->subnet.family);
 
-	for (int i = ip_bits(&ip) / 8 - 1; i >= 0; i--, n >>= 8)
-		ip.bytes[i] = (unsigned char)(n & 0xff);
+	ip.prefix = p->range->subnet.prefix;
 	return ip;
-}
-
-ip_number range_size(const struct range *r)
-{
-	return number_of(&r->end) - number_of(&r->start) + 1;
 }
 
 /* ---- spans ---- */
@@ -97,31 +82,80 @@ static void cut(struct pool *p, ip_number first, ip_number last)
 	replace_spans(p, from, to - from, left, n);
 }
 
-void pool_cut(struct pool *p, const struct ip *first, const struct ip *last)
+static void pool_cut(struct pool *p, const struct ip *first, const struct ip *last)
 {
 	if (first->family == p->range->subnet.family)
-		cut(p, number_of(first), number_of(last));
+		cut(p, ip_to_number(first), ip_to_number(last));
 }
 
-struct pool pool_of(const struct range *r)
+/* A pool of the whole range, without the network and the broadcast address of its subnet. IPv6 has
+ * no broadcast address; there the all-zero host part is the routers' (RFC 4291, 2.6.1). */
+static struct pool pool_of(const struct range *r)
 {
 	struct pool p = { .range = r, .spans = mem_new(sizeof(*p.spans)), .n = 1 };
 	struct ip network = ip_network(&r->subnet), last = ip_last(&r->subnet);
 
-	p.spans[0] = (struct span){ number_of(&r->start), number_of(&r->end) };
+	p.spans[0] = (struct span){ ip_to_number(&r->start), ip_to_number(&r->end) };
 	pool_cut(&p, &network, &network);
 	if (last.family == 4)
 		pool_cut(&p, &last, &last);
+	for (size_t i = 0; i < r->n_excluded; i++)
+		pool_cut(&p, &r->excluded[i].first, &r->excluded[i].last);
+	for (const struct forbidden *f = forbidden_addresses; f->net; f++) {
+		struct ip net;
+
+		ip_parse(f->net, &net);
+		network = ip_network(&net);
+		last = ip_last(&net);
+		pool_cut(&p, &network, &last);
+	}
 	return p;
 }
 
-ip_number pool_size(const struct pool *p)
+void pools_cut(struct pools *all, const struct ip *ip)
+{
+	const struct range *in = ranges_holding(all->ranges, ip);
+
+	if (in)
+		pool_cut(&all->list[in - all->ranges->list], ip, ip);
+}
+
+struct pools pools_of(const struct ranges *r)
+{
+	struct pools all = { .ranges = r, .list = mem_new(r->n * sizeof(*all.list)) };
+
+	for (size_t i = 0; i < r->n; i++)
+		all.list[i] = pool_of(&r->list[i]);
+	for (size_t i = 0; i < r->n; i++)
+		pools_cut(&all, &r->list[i].gateway);
+	return all;
+}
+
+static ip_number pool_size(const struct pool *p)
 {
 	ip_number size = 0;
 
 	for (size_t i = 0; i < p->n; i++)
 		size += p->spans[i].last - p->spans[i].first + 1;
 	return size;
+}
+
+ip_number pools_size(const struct pools *all, size_t set)
+{
+	ip_number size = 0;
+
+	for (size_t i = 0; i < all->ranges->n; i++)
+		if (all->ranges->list[i].set == set)
+			size += pool_size(&all->list[i]);
+	return size;
+}
+
+bool pools_hold(const struct pools *all, size_t set, const struct ip *ip)
+{
+	const struct range *in = ranges_holding(all->ranges, ip);
+
+	return in && in->set == set &&
+	       may_be_picked(&all->list[in - all->ranges->list], ip_to_number(ip));
 }
 
 /* ---- places ---- */
@@ -172,7 +206,8 @@ static ip_number left_over(const struct pool *p, ip_number i)
 
 static ip_number place(const struct pool *p, const struct sequence *s, size_t k)
 {
-	ip_number size = range_size(p->range), begin = number_of(&p->range->start);
+	ip_number begin = ip_to_number(&p->range->start);
+	ip_number size = ip_to_number(&p->range->end) - begin + 1;
 	size_t cut_out = 0;
 
 	for (ip_number at = s->start;; at += s->step) {
@@ -189,9 +224,23 @@ static ip_number place(const struct pool *p, const struct sequence *s, size_t k)
 	}
 }
 
-struct ip pool_place(const struct pool *p, const struct sequence *s, size_t k)
+/* The first pool of the set from which something may be picked; NULL: there is none. */
+static const struct pool *first_pool(const struct pools *all, size_t set)
 {
-	return address_of(p, place(p, s, k));
+	for (size_t i = 0; i < all->ranges->n; i++)
+		if (all->ranges->list[i].set == set && all->list[i].n > 0)
+			return &all->list[i];
+	return NULL;
+}
+
+bool pools_first_place(const struct pools *all, size_t set, const struct sequence *s,
+		       struct ip *place_0)
+{
+	const struct pool *p = first_pool(all, set);
+
+	if (p)
+		*place_0 = address_of(p, place(p, s, 0));
+	return p != NULL;
 }
 
 static void add_search(const struct pool *p, ip_number first, ip_number last, int position,
@@ -203,21 +252,11 @@ static void add_search(const struct pool *p, ip_number first, ip_number last, in
 					       .position = position };
 }
 
-void pool_search(const struct pool *p, const struct sequence *s, size_t k, int position,
-		 struct searches *out)
+/* Everything, from that address up and round. */
+static void add_round(const struct pool *p, ip_number begin, int position, struct searches *out)
 {
-	ip_number begin;
-	size_t in;
+	size_t in = span_reaching(p, begin);
 
-	if (p->n == 0)
-		return;
-	for (size_t i = k; i < k + SINGLE_PLACES; i++) {
-		ip_number single = place(p, s, i);
-
-		add_search(p, single, single, position, out);
-	}
-	begin = place(p, s, k);
-	in = span_reaching(p, begin);
 	add_search(p, begin, p->spans[in].last, position, out);
 	for (size_t i = in + 1; i < p->n + in; i++)
 		add_search(p, p->spans[i % p->n].first, p->spans[i % p->n].last, position, out);
@@ -225,13 +264,27 @@ void pool_search(const struct pool *p, const struct sequence *s, size_t k, int p
 		add_search(p, p->spans[in].first, begin - 1, position, out);
 }
 
-const char *ip_number_text(ip_number n, char buf[IP_NUMBER_TEXT])
+void pools_search(const struct pools *all, size_t set, const struct sequence *s, size_t k,
+		  int position, struct searches *out)
 {
-	char *at = &buf[IP_NUMBER_TEXT - 1];
+	for (size_t i = 0; i < all->ranges->n; i++) {
+		const struct pool *p = &all->list[i];
 
-	*at = '\0';
-	do
-		*--at = (char)('0' + (int)(n % 10));
-	while (n /= 10);
-	return at;
+		if (p->range->set != set || p->n == 0)
+			continue;
+		for (size_t single = k; single < k + SINGLE_PLACES; single++)
+			add_search(p, place(p, s, single), place(p, s, single), position, out);
+		add_round(p, place(p, s, k), position, out);
+	}
+}
+
+void pools_round(const struct pools *all, size_t set, const struct sequence *s, int position,
+		 struct searches *out)
+{
+	for (size_t i = 0; i < all->ranges->n; i++) {
+		const struct pool *p = &all->list[i];
+
+		if (p->range->set == set && p->n > 0)
+			add_round(p, place(p, s, 0), position, out);
+	}
 }

@@ -4,33 +4,35 @@
  */
 #include "ipam/range.h"
 
+#include <string.h>
+
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 #define MAX_RANGES 4096 /* each one is compared with all before it */
 
 /* ---- what an interface can have ---- */
 
+const struct forbidden forbidden_addresses[] = {
+	{ "0.0.0.0/32", "is the unspecified address" },
+	{ "127.0.0.0/8", "is a loopback address" },
+	{ "224.0.0.0/4", "is a multicast address" },
+	{ "::/128", "is the unspecified address" },
+	{ "::1/128", "is a loopback address" },
+	{ "ff00::/8", "is a multicast address" },
+	{ "::ffff:0:0/96", "is an IPv4-mapped address: write the IPv4 address" },
+	{ NULL, NULL },
+};
+
 /* Why no interface can have this address, whatever its prefix length; NULL: one can. */
 static const char *why_forbidden(const struct ip *ip)
 {
-	static const struct {
-		const char *net, *why;
-	} forbidden[] = {
-		{ "0.0.0.0/32", "is the unspecified address" },
-		{ "127.0.0.0/8", "is a loopback address" },
-		{ "224.0.0.0/4", "is a multicast address" },
-		{ "::/128", "is the unspecified address" },
-		{ "::1/128", "is a loopback address" },
-		{ "ff00::/8", "is a multicast address" },
-		{ "::ffff:0:0/96", "is an IPv4-mapped address: write the IPv4 address" },
-	};
-
-	for (size_t i = 0; i < sizeof(forbidden) / sizeof(*forbidden); i++) {
+	for (const struct forbidden *f = forbidden_addresses; f->net; f++) {
 		struct ip net;
 
-		if (ip_parse(forbidden[i].net, &net) && net.family == ip->family && ip_in(ip, &net))
-			return forbidden[i].why;
+		if (ip_parse(f->net, &net) && net.family == ip->family && ip_in(ip, &net))
+			return f->why;
 	}
 	return NULL;
 }
@@ -126,6 +128,51 @@ static void set_defaults(struct range *r)
 		r->end.bytes[3]--;
 }
 
+/* An address, a prefix, or "first-last". */
+static bool parse_run(const char *text, struct run *out)
+{
+	const char *dash = strchr(text, '-');
+	struct ip network;
+
+	if (dash)
+		return ip_parse(mem_strndup(text, (size_t)(dash - text)), &out->first) &&
+		       ip_parse(dash + 1, &out->last) && out->first.prefix < 0 &&
+		       out->last.prefix < 0 && out->first.family == out->last.family &&
+		       ip_compare(&out->first, &out->last) <= 0;
+	if (!ip_parse(text, &out->first))
+		return false;
+	network = ip_network(&out->first);
+	out->last = ip_last(&out->first);
+	return ip_same_host(&out->first, &network);
+}
+
+static int read_excluded(const cJSON *list, struct range *r, struct err *e)
+{
+	int n = cJSON_GetArraySize(list);
+	const cJSON *item;
+	char subnet[IP_TEXT];
+
+	if (list && !cJSON_IsArray(list))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "exclude is not a list");
+	if (n > MAX_RANGES)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "exclude has more than %d entries",
+			       MAX_RANGES);
+	r->excluded = mem_new((size_t)n * sizeof(*r->excluded));
+	cJSON_ArrayForEach(item, list)
+	{
+		const char *text = cJSON_GetStringValue(item);
+		struct run *run = &r->excluded[r->n_excluded++];
+
+		if (!text || !parse_run(text, run) || !ip_in(&run->first, &r->subnet) ||
+		    !ip_in(&run->last, &r->subnet))
+			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+				       "exclude: \"%s\" is not an address, a prefix without host "
+				       "bits or first-last within %s",
+				       text ? text : "", ip_text(&r->subnet, true, subnet));
+	}
+	return 0;
+}
+
 static int read_range(const cJSON *json, struct range *r, struct err *e)
 {
 	char ip[IP_TEXT], subnet[IP_TEXT];
@@ -155,7 +202,7 @@ static int read_range(const cJSON *json, struct range *r, struct err *e)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 			       "rangeEnd %s is not in network %s behind rangeStart",
 			       ip_text(&r->end, false, ip), subnet);
-	return 0;
+	return read_excluded(json_get(json, "exclude"), r, e);
 }
 
 static int add_range(struct ranges *all, const struct range *r, struct err *e)
@@ -181,7 +228,24 @@ static int add_range(struct ranges *all, const struct range *r, struct err *e)
 	return 0;
 }
 
-static int read_set(const cJSON *set, size_t number, struct ranges *all, struct err *e)
+/* More than 2^127 addresses in one set? Then sums of addresses could overflow. */
+static bool too_many(const struct ranges *all, size_t set)
+{
+	const ip_number most = (ip_number)1 << 127;
+	ip_number sum = 0;
+
+	for (size_t i = 0; i < all->n; i++) {
+		const struct range *r = &all->list[i];
+		ip_number more = ip_to_number(&r->end) - ip_to_number(&r->start);
+
+		if (r->set == set && (more >= most || (sum += more + 1) > most))
+			return true;
+	}
+	return false;
+}
+
+/* A set: a list of ranges. */
+static int read_set(const cJSON *set, struct ranges *all, struct err *e)
 {
 	const cJSON *json;
 
@@ -191,28 +255,72 @@ static int read_set(const cJSON *set, size_t number, struct ranges *all, struct 
 			       "[[{\"subnet\":\"10.10.0.0/16\"}]]");
 	cJSON_ArrayForEach(json, set)
 	{
-		struct range r = { .set = number };
+		struct range r = { .set = all->n_sets };
 
 		if (read_range(json, &r, e) < 0 || add_range(all, &r, e) < 0)
 			return -1;
 	}
+	if (too_many(all, all->n_sets++))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "a set of more than 2^127 addresses");
 	return 0;
 }
 
-int ranges_read(const cJSON *json, struct ranges *out, struct err *e)
+static int read_sets(const cJSON *json, const char *path, struct ranges *all, struct err *e)
 {
 	const cJSON *set;
-	size_t n_sets = 0;
 
-	*out = (struct ranges){ 0 };
 	if (json && !cJSON_IsArray(json))
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.ranges is not a list");
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s is not a list", path);
 	cJSON_ArrayForEach(set, json)
 	{
-		if (read_set(set, n_sets++, out, e) < 0)
-			return err_wrap(e, "ipam.ranges");
+		if (read_set(set, all, e) < 0)
+			return err_wrap(e, "%s", path);
 	}
 	return 0;
+}
+
+/* host-local's older form: the keys of one range stand in the ipam object itself. */
+static int read_older_form(const cJSON *ipam, struct ranges *all, struct err *e)
+{
+	static const char *const keys[] = { "rangeStart", "rangeEnd", "gateway", "exclude" };
+	struct range r = { .set = all->n_sets };
+
+	if (json_get(ipam, "subnet")) {
+		if (read_range(ipam, &r, e) < 0 || add_range(all, &r, e) < 0)
+			return err_wrap(e, "ipam");
+		if (too_many(all, all->n_sets++))
+			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+				       "ipam.subnet has more than 2^127 addresses");
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (json_get(ipam, keys[i]))
+			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+				       "ipam.%s stands there without ipam.subnet", keys[i]);
+	return 0;
+}
+
+int ranges_read(const cJSON *conf, struct ranges *out, struct err *e)
+{
+	const cJSON *ipam = json_get(conf, "ipam");
+	const cJSON *runtime = json_get(json_get(conf, "runtimeConfig"), "ipRanges");
+
+	*out = (struct ranges){ 0 };
+	if (read_sets(runtime, "runtimeConfig.ipRanges", out, e) < 0 ||
+	    read_older_form(ipam, out, e) < 0)
+		return -1;
+	return read_sets(json_get(ipam, "ranges"), "ipam.ranges", out, e);
+}
+
+const char *ranges_set_text(const struct ranges *r, size_t set)
+{
+	struct strbuf all = { 0 };
+	char text[IP_TEXT];
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->list[i].set == set)
+			strbuf_join(&all, ", ", ip_text(&r->list[i].subnet, true, text));
+	return strbuf_str(&all);
 }
 
 /* ---- a single address ---- */

@@ -241,3 +241,30 @@ int request_read(const struct cni_call *call, const struct ipam_conf *conf, stru
 		return -1;
 	return result_check_capacity(out, call->version, e);
 }
+
+static int note_gateway(struct addresses *all, const char *text, const char *where, struct err *e)
+{
+	struct address one = { .interface = -1 };
+
+	(void)where;
+	(void)e;
+	if (ip_parse(text, &one.ip))
+		addresses_add(all, &one);
+	return 0;
+}
+
+struct addresses request_gateways(const struct cni_call *call, const struct ipam_conf *conf)
+{
+	const char *in_args = cni_arg(call, "GATEWAY");
+	struct addresses all = { 0 };
+	const cJSON *item;
+
+	cJSON_ArrayForEach(item, conf->addresses)
+	{
+		if (json_string(item, "gateway"))
+			note_gateway(&all, json_string(item, "gateway"), NULL, NULL);
+	}
+	if (in_args)
+		each_part(in_args, NULL, note_gateway, &all, NULL);
+	return all;
+}

@@ -145,8 +145,8 @@ static void note_recorded(void *context, const struct rows *r)
 }
 
 int database_record(struct database *db, const struct statement *s, const struct deadline *d,
-		    size_t n, struct row_ids *inserted, struct released_rows *released,
-		    struct rows *rows, struct err *e)
+		    const struct reservation *c, struct row_ids *inserted,
+		    struct released_rows *released, struct rows *rows, struct err *e)
 {
 	struct recorded to = { inserted, released };
 	struct query_result q;
@@ -157,7 +157,9 @@ int database_record(struct database *db, const struct statement *s, const struct
 		return STORE_CONFLICT;
 	if (q.outcome != QUERY_OK)
 		return failed(db, &q, e);
-	if (all_recorded(rows, n, e) < 0)
+	if (c->searches && rows->n == 0)
+		return STORE_NOTHING;
+	if (all_recorded(rows, c->addresses->n, e) < 0)
 		return STORE_FAILED;
 	return refuse_hidden_warnings(rows, e);
 }
@@ -189,6 +191,12 @@ bool cell_is_true(const struct rows *r, size_t row, const char *column)
 }
 
 /* ---- lists ---- */
+
+void allocations_add(struct allocations *all, const struct allocation *row)
+{
+	all->rows = mem_grow(all->rows, all->n * sizeof(*row), (all->n + 1) * sizeof(*row));
+	all->rows[all->n++] = *row;
+}
 
 void row_ids_add(struct row_ids *ids, const char *id)
 {
@@ -370,6 +378,9 @@ int store_open(const cJSON *ipam, struct log *log, struct store *out, struct err
 				    .log = log };
 	*out = (struct store){ .context = db,
 			       .insert = database_insert,
+			       .pick = database_pick,
+			       .find_free = database_find_free,
+			       .find_holder = database_find_holder,
 			       .find = database_find,
 			       .confirm = database_confirm,
 			       .take_over = database_take_over,
@@ -377,6 +388,7 @@ int store_open(const cJSON *ipam, struct log *log, struct store *out, struct err
 			       .del = database_del,
 			       .gc = database_gc,
 			       .status = database_status,
+			       .find_full = database_find_full,
 			       .close = database_close };
 	return 0;
 }

@@ -12,10 +12,6 @@
 /* SQL is laid out by hand. */
 /* clang-format off */
 
-/* A row as it was written: whoever confirms it later changes xmin, and then it is not this call's to
- * release. */
-#define ROW_VERSION "pg_catalog.concat(id, '@', xmin) AS row_version"
-
 #define INTO(ip, position) \
 	"INSERT INTO public.ips (pod_id, interface, ip, network, node, host_id, boot_id," \
 	" pod_namespace, pod_name, pod_uid, machine, position) " \
@@ -41,12 +37,29 @@ static const char INSERT_ONE[] =
 	"WHERE " GUARD
 	"RETURNING " ROW_VERSION ", " WARNINGS;
 
+/*
+ * The first try of a pick. A place that is taken is nothing special there: it is no row instead of an error,
+ * which would leave lines in the server's log and a dead row. Any other violation stays an error.
+ */
+static const char INSERT_ONE_IF_FREE[] =
+	INTO("$3::pg_catalog.inet", "1")
+	"WHERE " GUARD
+	"ON CONFLICT (network, (pg_catalog.host(ip)::pg_catalog.inet)) DO NOTHING "
+	"RETURNING " ROW_VERSION ", " WARNINGS;
+
+/* The same for several: all or none. $12 the hosts of $3. */
+static const char INSERT_IF_FREE[] =
+	INTO("w.ip", "w.n")
+	"FROM pg_catalog.unnest($3::pg_catalog.inet[]) WITH ORDINALITY AS w(ip, n) "
+	"WHERE " GUARD "AND NOT EXISTS (SELECT FROM public.ips AS q"
+	" WHERE q.network = $4 AND pg_catalog.host(q.ip)::pg_catalog.inet = ANY ($12::pg_catalog.inet[])) "
+	"ORDER BY pg_catalog.host(w.ip)::pg_catalog.inet "
+	"RETURNING " ROW_VERSION ", " WARNINGS;
+
 /* clang-format on */
 
-#define INSERT_VALUES 11
-
 /* $1 to $11 of INSERT and TAKE_OVER. */
-static void insert_values(const struct reservation *c, const char **v)
+void insert_values(const struct reservation *c, const char **v)
 {
 	const struct node *node = c->by.node;
 
@@ -66,26 +79,37 @@ static void insert_values(const struct reservation *c, const char **v)
 int database_insert(void *db, const struct reservation *c, const struct deadline *d,
 		    struct row_ids *inserted, struct err *e)
 {
-	const char *v[INSERT_VALUES];
+	const char *v[INSERT_VALUES + 1];
 	struct statement s = { INSERT, v, INSERT_VALUES };
 	struct rows rows;
 	char ip[IP_TEXT];
 
 	insert_values(c, v);
 	if (c->addresses->n == 1) {
-		s.sql = INSERT_ONE;
+		s.sql = c->searches ? INSERT_ONE_IF_FREE : INSERT_ONE;
 		v[2] = ip_text(&c->addresses->list[0].ip, true, ip);
+	} else if (c->searches) {
+		s.sql = INSERT_IF_FREE;
+		s.n = INSERT_VALUES + 1;
+		v[INSERT_VALUES] = ip_array(c, false);
 	}
-	return database_record(db, &s, d, c->addresses->n, inserted, NULL, &rows, e);
+	return database_record(db, &s, d, c, inserted, NULL, &rows, e);
 }
 
 /* ---- FIND: who holds the addresses, and what the attachment holds ---- */
 
 /* clang-format off */
 
+/* What the pod that asks has left in the network: in an earlier boot under its name, or by an older sandbox. */
+#define LEFT_BY_POD \
+	"node = $3 AND host_id = $4 AND interface = $6 AND (" \
+	EARLIER("$7", "$8", "$9") " AND pod_name = $13 AND COALESCE(pod_namespace, '') = COALESCE($12, '')" \
+	" OR " SAME_POD("$14", "$6", "$5", "$11", "$9") ")"
+
 /* $1 network, $2 addresses, $3 node, $4 host id, $5 pod, $6 interface, $7 boot id, $8 uptime, $9 machine, $10 the
- * pod's uid, $11 seconds since the call began. It writes, since errors are said on its word; where it must not,
- * `said` is NULL. There is a row in any case. */
+ * pod's uid, $11 seconds since the call began, $12 to $14 the pod's namespace, name and uid where something is
+ * picked: then what the pod has left counts too. It writes, since errors are said on its word; where it must
+ * not, `said` is NULL. There is a row in any case. */
 static const char FIND[] =
 	"WITH seen AS MATERIALIZED ("
 	"SELECT id, position, pg_catalog.host(ip) AS ip, pg_catalog.masklen(ip) AS prefix,"
@@ -96,11 +120,13 @@ static const char FIND[] =
 	" " OTHER_MACHINE("$7", "$9") " AS other_machine,"
 	" node = $3 AND host_id = $4 AND " SAME_POD("$10", "$6", "$5", "$11", "$9") " AS same_pod,"
 	" node = $3 AND host_id = $4 AND pod_id = $5 AND interface = $6"
-	" AND NOT (" OTHER_MACHINE("$7", "$9") ") AS own "
+	" AND NOT (" OTHER_MACHINE("$7", "$9") ") AS own,"
+	" " LEFT_BY_POD " AS left_by_pod "
 	"FROM public.ips "
 	"WHERE " GUARD "AND network = $1"
 	" AND (pg_catalog.host(ip)::pg_catalog.inet = ANY ($2::pg_catalog.inet[])"
-	" OR node = $3 AND host_id = $4 AND pod_id = $5 AND interface = $6)"
+	" OR node = $3 AND host_id = $4 AND pod_id = $5 AND interface = $6"
+	" OR " LEFT_BY_POD ")"
 	") "
 	"SELECT w.said, seen.* "
 	"FROM (SELECT CASE WHEN " READ_ONLY " THEN NULL ELSE " WRITE " END AS said) AS w "
@@ -127,7 +153,8 @@ static bool read_allocation(const struct rows *r, size_t i, struct allocation *o
 				    .previous_boot = cell_is_true(r, i, "previous_boot"),
 				    .other_machine = cell_is_true(r, i, "other_machine"),
 				    .same_pod = cell_is_true(r, i, "same_pod"),
-				    .own = cell_is_true(r, i, "own") };
+				    .own = cell_is_true(r, i, "own"),
+				    .left_by_pod = cell_is_true(r, i, "left_by_pod") };
 	return ip && prefix && out->id && out->pod && out->interface && out->node && out->host_id &&
 	       out->since && ip_parse(mem_printf("%s/%s", ip, prefix), &out->ip);
 }
@@ -137,10 +164,21 @@ int database_find(void *context, const struct reservation *c, const struct deadl
 {
 	struct database *db = context;
 	const struct node *node = c->by.node;
-	const char *const v[] = { c->by.network, ip_array(c, false), node->name,
-				  node->host_id, c->by.pod,          c->by.interface,
-				  node->boot_id, db->uptime,         or_empty(node->machine),
-				  c->pod_uid,    db->since };
+	const bool picks = c->searches != NULL;
+	const char *const v[] = { c->by.network,
+				  ip_array(c, false),
+				  node->name,
+				  node->host_id,
+				  c->by.pod,
+				  c->by.interface,
+				  node->boot_id,
+				  db->uptime,
+				  or_empty(node->machine),
+				  c->pod_uid,
+				  db->since,
+				  picks ? c->pod_namespace : NULL,
+				  picks ? c->pod_name : NULL,
+				  picks ? c->pod_uid : NULL };
 	const struct statement s = { FIND, v, sizeof(v) / sizeof(*v) };
 	struct rows r;
 
@@ -287,7 +325,7 @@ int database_take_over(void *context, const struct reservation *c, const struct 
 	v[INSERT_VALUES + 2] = db->uptime;
 	v[INSERT_VALUES + 3] = db->since;
 	use_clocks(db, c->by.node, c->started);
-	return database_record(db, &s, d, c->addresses->n, inserted, out, &r, e);
+	return database_record(db, &s, d, c, inserted, out, &r, e);
 }
 
 /* ---- RELEASE: the answer of an ADD could not be given ---- */
@@ -321,7 +359,13 @@ int database_release(void *db, const struct attachment *a, const struct row_ids 
 }
 
 const struct sql sql_add[] = {
-	{ "INSERT", INSERT },   { "INSERT_ONE", INSERT_ONE }, { "FIND", FIND },
-	{ "CONFIRM", CONFIRM }, { "TAKE_OVER", TAKE_OVER },   { "RELEASE", RELEASE },
+	{ "INSERT", INSERT },
+	{ "INSERT_ONE_IF_FREE", INSERT_ONE_IF_FREE },
+	{ "INSERT_IF_FREE", INSERT_IF_FREE },
+	{ "INSERT_ONE", INSERT_ONE },
+	{ "FIND", FIND },
+	{ "CONFIRM", CONFIRM },
+	{ "TAKE_OVER", TAKE_OVER },
+	{ "RELEASE", RELEASE },
 	{ NULL, NULL },
 };

@@ -19,24 +19,34 @@ int main(void)
 		printf("%s%c%s%c", s->name, 31, s->text, 30);
 	for (const struct sql *s = sql_free; s->name; s++)
 		printf("%s%c%s%c", s->name, 31, s->text, 30);
+	for (const struct sql *s = sql_pick; s->name; s++)
+		printf("%s%c%s%c", s->name, 31, s->text, 30);
 	return 0;
 }
 '''
 LIST = """'[{"containerID": "pod1", "ifname": "eth0"}, {"containerID": "pod2", "ifname": "eth0"}]'"""
+# A search of .1 to .9, all of which is taken up to .2: the positions wanted, of each span, its ends and prefix length.
+SPANS = "'{{{0}}}', '{{{0}}}', '{{10.9.0.1}}', '{{10.9.0.9}}', '{{24}}'"
 # Parameters for which each one runs.
 NAMES = {
     'INSERT': "'pod9', 'eth0', '{10.9.0.1/24,10.9.0.2/24}', 'net', 'n7', 'h7', 'boot', NULL, NULL, NULL, 'm'",
     'INSERT_ONE': "'pod9', 'eth0', '10.9.0.1/24', 'net', 'n7', 'h7', 'boot', NULL, NULL, NULL, 'm'",
-    'FIND': "'net', '{10.9.0.1/24}', 'n7', 'h7', 'pod9', 'eth0', 'boot', '60', 'm', 'uid', '1'",
+    'FIND': "'net', '{10.9.0.1/24}', 'n7', 'h7', 'pod9', 'eth0', 'boot', '60', 'm', 'uid', '1', NULL, 'pod', 'uid'",
     'CONFIRM': "'{1,2}', 'boot', 'net', 'n1', 'h1', 'pod1', 'eth0', 'm'",
     'TAKE_OVER': "'pod9', 'eth0', '{10.9.0.3/24}', 'net', 'n1', 'h1', 'boot', NULL, NULL, NULL, 'm', '{1}', '{10.0.0.1}', '60', '1'",
     'RELEASE': "'{1@5,2@5}', 'net', 'n7', 'h7', 'pod9', 'eth0'",
     'DEL': "'net', 'n7', 'h7', 'pod9', 'eth0', 'h8', 'boot', 'm'",
     'GC': f"'net', 'n7', 'h7', {LIST}, 'boot', '60', '0', 'h7', 'm'",
+    'INSERT_IF_FREE': "'pod9', 'eth0', '{10.9.0.1/24,10.9.0.2/24}', 'net', 'n7', 'h7', 'boot', NULL, NULL, NULL, 'm', '{10.9.0.1,10.9.0.2}'",
+    'INSERT_ONE_IF_FREE': "'pod9', 'eth0', '10.9.0.1/24', 'net', 'n7', 'h7', 'boot', NULL, NULL, NULL, 'm'",
+    'PICK': f"'pod9', 'eth0', '{{10.77.0.1/24}}', 'net', 'n7', 'h7', 'boot', NULL, 'pod', NULL, 'm', '{{1}}', 't', {SPANS.format(2)}",
+    'FIND_FREE': f"'net', 'n7', 'h7', 'boot', '60', {SPANS.format(1)}, '1', 'm'",
+    'FIND_HOLDER': f"'net', {SPANS.format(1).partition(', ')[2]}",
+    'FIND_FULL': f"'net', 'n7', 'h7', 'boot', '60', {SPANS.format(1)}, '{{1}}', 'm'",
     'STATUS': '',
 }
 FUNCTIONS = ['now()', 'host(inet)', 'masklen(inet)', 'unnest(inet[])', 'json_to_recordset(json)',
-             'current_setting(text)', 'pg_is_in_recovery()', 'make_interval(secs double precision)',
+             'current_setting(text)', 'unnest(smallint[])', 'unnest(numeric[])', 'set_masklen(inet, int)', 'cardinality(smallint[])', 'pg_is_in_recovery()', 'make_interval(secs double precision)',
              'has_table_privilege(text, text)', 'has_column_privilege(text, text, text)', 'max(int)', 'min(text)', 'count(bigint)']
 TYPES = ['text', 'inet', 'int4', 'int8', 'float8', 'bool', 'json']
 BODY = "RETURNS int LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''evil''; END'"
@@ -65,7 +75,7 @@ def statements():
     """The statements in src/store/store_add.c and store_free.c, by name."""
     with tempfile.TemporaryDirectory() as folder:
         program = os.path.join(folder, 'dump')
-        files = [f'{pg.ROOT}/src/store/store_{name}.c' for name in ('add', 'free')]
+        files = [f'{pg.ROOT}/src/store/store_{name}.c' for name in ('add', 'free', 'pick')]
         # The functions beside the texts are thrown away: nothing else is linked.
         subprocess.run([os.environ.get('CC', 'cc'), '-ffunction-sections', '-fdata-sections', '-Wl,--gc-sections',
                         '-I', f'{pg.ROOT}/include', '-isystem', f'{pg.ROOT}/.deps/include', '-o', program, '-x', 'c', '-', *files],
@@ -242,7 +252,7 @@ class Statements(unittest.TestCase):
     def test_no_search_path_changes_what_they_mean(self):
         self.server.psql(EVIL)
         self.addCleanup(self.server.psql, 'DROP SCHEMA evil CASCADE')
-        want = {name: self.answer(name) for name in ('FIND', 'DEL', 'GC')}
+        want = {name: self.answer(name) for name in ('FIND', 'FIND_FREE', 'FIND_FULL', 'DEL', 'GC')}
         for path in ('evil', 'evil, pg_catalog', ''):
             for name in NAMES:
                 with self.subTest(path=path, name=name):
@@ -254,7 +264,7 @@ class Statements(unittest.TestCase):
         return '\n'.join(row[0] for row in self.run_as_cni(text))
 
     def test_without_statistics_none_reads_the_whole_table(self):
-        for name in ('FIND', 'CONFIRM', 'TAKE_OVER', 'RELEASE', 'DEL', 'GC'):
+        for name in ('FIND', 'PICK', 'FIND_FREE', 'FIND_HOLDER', 'FIND_FULL', 'CONFIRM', 'TAKE_OVER', 'RELEASE', 'DEL', 'GC'):
             with self.subTest(name):
                 self.assertNotIn('Seq Scan on ips\n', self.plan(name) + '\n')
 

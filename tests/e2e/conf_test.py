@@ -305,7 +305,7 @@ class Unknown(Conf):
         self.assertEqual(self.rows(), [])
 
     def test_names_are_exact(self):
-        for key in ('Type', 'HOST', 'Timeout', 'logfile', 'gc_grace_period', 'ips', 'subnet', ''):
+        for key in ('Type', 'HOST', 'Timeout', 'logfile', 'gc_grace_period', 'ips', 'Subnet', ''):
             self.fails(2, f'"{key}"', ipam={key: 'v'})
 
     def test_on_DEL_it_is_a_warning(self):

@@ -206,6 +206,15 @@ class Ping(Case):
         self.leaves_nothing()
 
 
+class Pool(Case):
+    def test_a_pool_runs_full_and_a_node_that_reboots_finds_room(self):
+        done = run('pool.sh')
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(TABLE.findall(done.stdout), ['3', '5', '5', '5'])
+        self.assertEqual(done.stderr.count('no address is left in the range set 10.66.0.0/29: all 5 of its addresses are held'), 3)
+        self.leaves_nothing()
+
+
 class Failover(Case):
     def test_a_cluster_loses_its_standby_then_its_primary_and_keeps_its_promises(self):
         done = run('failover.sh')

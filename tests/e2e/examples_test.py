@@ -43,7 +43,7 @@ class Plain(Case):
 
     def test_all_are_lists_of_1_1_0_with_names_of_their_own(self):
         names = [os.path.basename(path) for path in sorted(glob.glob(os.path.join(EXAMPLES, '*.conflist')))]
-        self.assertEqual(names, ['12-status-ipam.conflist', '15-dual-stack.conflist', '20-bridge.conflist', '30-secure.conflist'])
+        self.assertEqual(names, ['12-status-ipam.conflist', '15-dual-stack.conflist', '16-pool.conflist', '20-bridge.conflist', '30-secure.conflist'])
         self.assertEqual({example(name)['cniVersion'] for name in names}, {'1.1.0'})
         self.assertEqual(len({example(name)['name'] for name in names}), len(names))
 
@@ -62,6 +62,21 @@ class Plain(Case):
         for outside in ('10.88.0.5', '10.88.100.0', '10.89.0.1', 'fd00:89::1'):
             conf['runtimeConfig'] = {'ips': [outside]}
             self.assertEqual(plugin.run(plugin.NET, 'ADD', conf, container='pod2').code, 7, outside)
+
+    def test_a_dual_stack_pod_that_asks_for_nothing_gets_one_of_each_family(self):
+        conf = request(example('15-dual-stack.conflist'), ipam=self.here)
+        four, six = self.answer('ADD', conf, container='pod3').json['ips']
+        self.assertRegex(four['address'], r'^10\.88\.[1-9][0-9]?\.[0-9]+/16$')
+        self.assertRegex(six['address'], r'^fd00:88::.*/64$')
+        self.answer('STATUS', conf)
+
+    def test_the_pool_needs_no_request(self):
+        conf = request(example('16-pool.conflist'), ipam=self.here)
+        first = self.answer('ADD', conf, args='K8S_POD_NAMESPACE=a;K8S_POD_NAME=b').json['ips']
+        self.assertEqual(first[0]['gateway'], '10.66.0.1')
+        self.assertRegex(first[0]['address'], r'^10\.66\.[1-9].*/16$')
+        self.answer('DEL', conf)
+        self.assertEqual(self.answer('ADD', conf, container='pod2', args='K8S_POD_NAMESPACE=a;K8S_POD_NAME=b').json['ips'], first)
 
     def test_both_halves_of_a_chain_know_the_same_database_and_ranges(self):
         first, behind = example('20-bridge.conflist')['plugins']

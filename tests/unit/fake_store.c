@@ -140,6 +140,41 @@ static bool is_listed(const struct row_ids *ids, const char *id)
 	return false;
 }
 
+static bool is_left_by_pod(const struct fake_row *r, const struct reservation *c)
+{
+	const struct attachment *a = &c->by;
+	const char *name = c->pod_name, *namespace = c->pod_namespace, *uid = c->pod_uid;
+
+	if (!c->searches || strcmp(r->network, a->network) != 0 ||
+	    strcmp(r->node, a->node->name) != 0 || strcmp(r->interface, a->interface) != 0)
+		return false;
+	return (is_earlier(r, a->node) && name && strcmp(r->pod_name, name) == 0 &&
+		strcmp(r->pod_namespace, namespace ? namespace : "") == 0) ||
+	       (uid && strcmp(r->pod_uid, uid) == 0 && strcmp(r->pod, a->pod) != 0);
+}
+
+/* The first address of the searches for a position that nobody holds. */
+static bool first_free(const struct fake *f, const char *network, const struct searches *s,
+		       int position, struct ip *out)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		bool taken = false;
+
+		*out = s->list[i].first;
+		for (;; *out = ip_next(out)) {
+			taken = false;
+			for (size_t k = 0; k < f->n; k++)
+				taken |= strcmp(f->rows[k].network, network) == 0 &&
+					 ip_same_host(&f->rows[k].ip, out);
+			if (!taken || ip_same_host(out, &s->list[i].last))
+				break;
+		}
+		if (!taken && s->list[i].position == position)
+			return true;
+	}
+	return false;
+}
+
 static bool was_found(const struct allocations *all, const char *id)
 {
 	for (size_t i = 0; i < all->n; i++)
@@ -153,7 +188,7 @@ static int record(struct fake *f, const struct reservation *c, struct row_ids *i
 {
 	for (size_t i = 0; i < f->n; i++)
 		if (is_same_attachment(&f->rows[i], &c->by) || is_asked_for(&f->rows[i], c))
-			return STORE_CONFLICT;
+			return c->searches ? STORE_NOTHING : STORE_CONFLICT;
 	for (size_t i = 0; i < c->addresses->n; i++) {
 		struct fake_row *r = add(f, &c->by, &c->addresses->list[i].ip, 0);
 
@@ -204,6 +239,113 @@ static int fake_insert(void *context, const struct reservation *c,
 	return rc;
 }
 
+static void add_found(struct allocations *out, int position, const char *id, const struct ip *ip)
+{
+	out->rows[out->n++] =
+		(struct allocation){ .position = position, .id = mem_strdup(id), .ip = *ip };
+}
+
+/* Positions begin to count where the list of searches does; there is one of each set. */
+static int fake_pick(void *context, const struct reservation *c, bool first,
+		     const struct deadline *d __attribute__((unused)), struct row_ids *inserted,
+		     struct allocations *picked, struct err *e)
+{
+	struct addresses all = *c->addresses;
+	struct reservation with = *c;
+	struct fake *f = context;
+	struct ip ip;
+
+	*picked = (struct allocations){ .rows = mem_new(COUNT(f->rows) * sizeof(*picked->rows)) };
+	if (fake_called(f, "pick", e) < 0)
+		return STORE_FAILED;
+	for (size_t i = 0; first && i < f->n; i++)
+		if (is_own(&f->rows[i], &c->by) || is_left_by_pod(&f->rows[i], c))
+			return STORE_NOTHING;
+	all.list = mem_new(all.n * sizeof(*all.list));
+	memcpy(all.list, c->addresses->list, all.n * sizeof(*all.list));
+	with.addresses = &all;
+	for (size_t i = 0; i < c->searches->n; i++) {
+		int position = c->searches->list[i].position;
+
+		if (i > 0 && position == c->searches->list[i - 1].position)
+			continue;
+		if (!first_free(f, c->by.network, c->searches, position, &ip))
+			return STORE_NOTHING;
+		all.list[position - 1].ip = ip;
+		add_found(picked, position, "", &ip);
+	}
+	return record(f, &with, inserted);
+}
+
+static void add_stale(const struct fake *f, const struct attachment *a, struct allocations *out)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		const struct fake_row *r = &f->rows[i];
+
+		if (strcmp(r->network, a->network) == 0 && strcmp(r->node, a->node->name) == 0 &&
+		    is_earlier(r, a->node))
+			add_found(out, 0, r->id, &r->ip);
+	}
+}
+
+static int fake_find_free(void *context, const struct reservation *c, const struct searches *s,
+			  size_t wanted, const struct deadline *d __attribute__((unused)),
+			  struct allocations *out, struct err *e)
+{
+	struct fake *f = context;
+	struct ip ip;
+
+	if (fake_called(f, "find_free", e) < 0)
+		return STORE_FAILED;
+	*out = (struct allocations){ .rows = mem_new(2 * COUNT(f->rows) * sizeof(*out->rows)) };
+	for (size_t i = 0; i < s->n; i++)
+		if ((i == 0 || s->list[i].position != s->list[i - 1].position) &&
+		    first_free(f, c->by.network, s, s->list[i].position, &ip))
+			add_found(out, s->list[i].position, "", &ip);
+	if (out->n < wanted)
+		add_stale(f, &c->by, out);
+	return STORE_DONE;
+}
+
+static int fake_find_holder(void *context, const char *network __attribute__((unused)),
+			    const struct searches *s,
+			    const struct deadline *d __attribute__((unused)), struct holder *out,
+			    struct err *e)
+{
+	struct fake *f = context;
+	struct ip ip;
+
+	if (fake_called(f, "find_holder", e) < 0)
+		return STORE_FAILED;
+	*out = (struct holder){ .node = f->rows[0].node,
+				.host_id = "",
+				.count = "3",
+				.youngest = "yesterday",
+				.total = first_free(f, network, s, 1, &ip) ? "0" : "99999" };
+	return STORE_DONE;
+}
+
+static int fake_find_full(void *context, const struct attachment *a, const struct searches *s,
+			  const char *const *sizes __attribute__((unused)),
+			  size_t n_sizes __attribute__((unused)),
+			  const struct deadline *d __attribute__((unused)), struct allocations *out,
+			  struct err *e)
+{
+	struct fake *f = context;
+	struct ip ip;
+
+	if (fake_called(f, "find_full", e) < 0)
+		return STORE_FAILED;
+	*out = (struct allocations){ .rows = mem_new(2 * COUNT(f->rows) * sizeof(*out->rows)) };
+	for (size_t i = 0; i < s->n; i++)
+		if ((i == 0 || s->list[i].position != s->list[i - 1].position) &&
+		    !first_free(f, a->network, s, s->list[i].position, &ip))
+			add_found(out, s->list[i].position, "", &ip);
+	if (out->n > 0)
+		add_stale(f, a, out);
+	return STORE_DONE;
+}
+
 static int fake_find(void *context, const struct reservation *c,
 		     const struct deadline *d __attribute__((unused)), struct allocations *out,
 		     struct err *e)
@@ -217,7 +359,7 @@ static int fake_find(void *context, const struct reservation *c,
 	for (size_t i = 0; i < f->n; i++) {
 		struct fake_row *r = &f->rows[i];
 
-		if (!is_same_attachment(r, &c->by) && !is_asked_for(r, c))
+		if (!is_same_attachment(r, &c->by) && !is_asked_for(r, c) && !is_left_by_pod(r, c))
 			continue;
 		out->rows[out->n++] = (struct allocation){
 			.id = mem_strdup(r->id),
@@ -234,7 +376,8 @@ static int fake_find(void *context, const struct reservation *c,
 			.previous_boot = is_earlier(r, node),
 			.other_machine = is_clones(r, node),
 			.same_pod = is_same_pod(r, c),
-			.own = is_own(r, &c->by)
+			.own = is_own(r, &c->by),
+			.left_by_pod = is_left_by_pod(r, c)
 		};
 	}
 	return STORE_DONE;
@@ -399,6 +542,10 @@ struct store fake_store(struct fake *f)
 {
 	return (struct store){ .context = f,
 			       .insert = fake_insert,
+			       .pick = fake_pick,
+			       .find_free = fake_find_free,
+			       .find_holder = fake_find_holder,
+			       .find_full = fake_find_full,
 			       .find = fake_find,
 			       .confirm = fake_confirm,
 			       .take_over = fake_take_over,

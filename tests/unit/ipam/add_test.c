@@ -159,7 +159,8 @@ TEST(no_address_names_the_ways_to_ask)
 		v.e.details,
 		"ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability \"ips\"), "
 		"the pod annotation ipam-status-cni/ips (capability "
-		"\"io.kubernetes.cri.pod-annotations\"), args.cni.ips, or ipam.addresses");
+		"\"io.kubernetes.cri.pod-annotations\"), args.cni.ips, or ipam.addresses; "
+		"without asking, one is picked from each set of ipam.ranges");
 	verb_end(&v);
 }
 

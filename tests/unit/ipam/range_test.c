@@ -5,9 +5,18 @@
 
 #include "ipam/range.h"
 
+/* Reads the value of `ranges`. */
+static int read_ranges(cJSON *json, struct ranges *out, struct err *e)
+{
+	cJSON *conf = cJSON_CreateObject(), *ipam = cJSON_AddObjectToObject(conf, "ipam");
+
+	cJSON_AddItemReferenceToObject(ipam, "ranges", json);
+	return ranges_read(conf, out, e);
+}
+
 static int read(const char *json, struct ranges *out, struct err *e)
 {
-	return ranges_read(json_of(J(json)), out, e);
+	return read_ranges(json_of(J(json)), out, e);
 }
 
 TEST(the_defaults_are_host_locals)
@@ -148,7 +157,7 @@ TEST(no_ranges)
 	struct err e = { 0 };
 	struct ip ip;
 
-	assert_int_equal(ranges_read(NULL, &r, &e), 0);
+	assert_int_equal(ranges_read(json_of("{}"), &r, &e), 0);
 	assert_int_equal(r.n, 0);
 	assert_int_equal(read("[]", &r, &e), 0);
 	assert_int_equal(r.n, 0);
@@ -173,11 +182,11 @@ TEST(not_any_number_of_them)
 		cJSON_AddItemToArray(set, range);
 		cJSON_AddItemToArray(sets, set);
 	}
-	assert_int_equal(ranges_read(sets, &r, &e), -1);
+	assert_int_equal(read_ranges(sets, &r, &e), -1);
 	assert_int_equal(e.code, CNI_INVALID_NETWORK_CONFIG);
 	assert_string_equal(e.msg, "ipam.ranges: more than 4096 ranges");
 	cJSON_DeleteItemFromArray(sets, 0);
-	assert_int_equal(ranges_read(sets, &r, &e), 0);
+	assert_int_equal(read_ranges(sets, &r, &e), 0);
 	assert_int_equal(r.n, 4096);
 }
 

@@ -785,12 +785,12 @@ TEST(the_callers_environment_is_forgotten)
 
 static const char *sql(const char *name)
 {
-	for (const struct sql *s = sql_add; s->name; s++)
-		if (strcmp(s->name, name) == 0)
-			return s->text;
-	for (const struct sql *s = sql_free; s->name; s++)
-		if (strcmp(s->name, name) == 0)
-			return s->text;
+	static const struct sql *const all[] = { sql_add, sql_free, sql_pick };
+
+	for (size_t i = 0; i < COUNT(all); i++)
+		for (const struct sql *s = all[i]; s->name; s++)
+			if (strcmp(s->name, name) == 0)
+				return s->text;
 	fail_msg("no statement %s", name);
 	return NULL;
 }
@@ -798,9 +798,10 @@ static const char *sql(const char *name)
 /* The table is never named without its schema, whatever the search_path is. */
 TEST(tables_are_qualified)
 {
-	static const char *const names[] = { "INSERT",  "INSERT_ONE", "FIND",
-					     "CONFIRM", "TAKE_OVER",  "RELEASE",
-					     "DEL",     "GC",         "STATUS" };
+	static const char *const names[] = { "INSERT",    "INSERT_ONE",  "FIND",      "PICK",
+					     "FIND_FREE", "FIND_HOLDER", "FIND_FULL", "CONFIRM",
+					     "TAKE_OVER", "RELEASE",     "DEL",       "GC",
+					     "STATUS" };
 	static const char *const before[] = { "FROM ips", "INTO ips", "UPDATE ips", "JOIN ips" };
 
 	for (size_t i = 0; i < COUNT(names); i++) {
@@ -813,8 +814,12 @@ TEST(tables_are_qualified)
 /* Each statement that decides refuses to work on a schema that this build does not know. */
 TEST(the_schema_is_asked_along)
 {
-	static const char *const deciding[] = { "INSERT",    "INSERT_ONE", "FIND", "CONFIRM",
-						"TAKE_OVER", "DEL",        "GC" };
+	static const char *const deciding[] = {
+		"INSERT", "INSERT_ONE", "INSERT_IF_FREE", "INSERT_ONE_IF_FREE",
+		"PICK",   "FIND_FREE",  "FIND_HOLDER",    "FIND_FULL",
+		"FIND",   "CONFIRM",    "TAKE_OVER",      "DEL",
+		"GC"
+	};
 
 	for (size_t i = 0; i < COUNT(deciding); i++)
 		assert_non_null(strstr(sql(deciding[i]), GUARD));
