@@ -141,9 +141,8 @@ class Freed(Case):
                 self.frees_the_dead(None, CACHE=None, wrapper=('unshare', '--mount', 'sh', '-c', there + ' && exec "$@"', 'sh'))
 
     def test_with_the_configuration_of_the_newest_file(self):
-        self.conf['ipam']['port'], port = pg.free_port(), self.conf['ipam']['port']
-        old = self.conflist()
-        self.conf['ipam']['port'] = port
+        old = json.loads(json.dumps(self.conflist()))
+        old['plugins'][0]['ipam'].update(port=pg.free_port(), timeout=1)
         self.attach('live', '10.0.0.1', old, netns=self.netns('live'))
         self.attach('dead', '10.0.0.2', netns=self.netns('dead', alive=False))
         self.attach('torn', '10.0.0.3', config='e3', netns=self.netns('live'))
