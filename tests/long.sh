@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All long tests, one after the other: every other script of this folder that is a test and not part of tests/run.sh, then
-# what tests/run.sh does at random for half a minute, for ten minutes each. Takes an hour or more; each script says what it
-# needs. As root.
+# what tests/run.sh does at random for half a minute, for ten minutes each, and as many pods as addresses with a thousand of
+# them. Takes an hour or more; each script says what it needs. As root.
 #
 #   tests/long.sh
 
@@ -28,8 +28,8 @@ for script in tests/*.sh; do
 	*) run "$script" ;;
 	esac
 done
-export HOSTS_SECONDS=600 KILL_ROUNDS=3000
-run tests/run.sh --fast 'e2e/(hosts|kill)_test'
+export HOSTS_SECONDS=600 KILL_ROUNDS=3000 POOL_ADDRESSES=1000
+run tests/run.sh --fast 'e2e/(hosts|kill|pool)_test'
 
 printf '\n'
 ((${#failed[@]} == 0)) || printf 'FAILED: %s\n' "${failed[@]}"

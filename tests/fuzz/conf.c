@@ -4,6 +4,7 @@
 
 #include "cni/call.h"
 #include "cni/result.h"
+#include "ipam/pick.h"
 #include "ipam/request.h"
 #include "net/net.h"
 
@@ -21,6 +22,32 @@ static void fuzz_net(const struct cni_call *call)
 	must_explain(net_conf_read(call, &conf, &e), &e);
 }
 
+/* Whatever is picked may be picked, and each address is searched once on the long way round. */
+static void fuzz_pools(const struct cni_call *call, const struct ipam_conf *conf)
+{
+	const struct pools pools = pools_of_call(call, conf);
+	const struct sequence who = sequence_of("eth0", "ns", "pod", "node", "container");
+
+	for (size_t set = 0; set < conf->ranges.n_sets; set++) {
+		struct searches all = { 0 };
+		ip_number sum = 0;
+		struct ip first;
+		bool any = pools_first_place(&pools, set, &who, &first);
+
+		MUST(any == (pools_size(&pools, set) > 0));
+		MUST(!any || pools_hold(&pools, set, &first));
+		pools_round(&pools, set, &who, 1, &all);
+		for (size_t i = 0; i < all.n; i++) {
+			const struct search *s = &all.list[i];
+
+			MUST(pools_hold(&pools, set, &s->first) &&
+			     pools_hold(&pools, set, &s->last));
+			sum += ip_to_number(&s->last) - ip_to_number(&s->first) + 1;
+		}
+		MUST(sum == pools_size(&pools, set));
+	}
+}
+
 static void fuzz_ipam(const struct cni_call *call)
 {
 	struct ipam_conf conf;
@@ -32,6 +59,7 @@ static void fuzz_ipam(const struct cni_call *call)
 	if (result < 0)
 		return;
 	must_explain(request_read(call, &conf, &asked, &e), &e);
+	fuzz_pools(call, &conf);
 }
 
 static void fuzz_prev(const struct cni_call *call)
