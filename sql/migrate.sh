@@ -6,6 +6,7 @@
 # CONNINFO is libpq's: 'host=db user=postgres dbname=ipam' or 'postgresql://postgres@db/ipam'. What it leaves out
 # comes from the PG* variables, the database otherwise is "ipam". Without it, POSTGRES_USER and POSTGRES_DB count
 # where the official container image sets them.
+# IPAM_NETWORK names the network of rows that the Go demo left, which is otherwise "ipam-status".
 #
 # Each migration is a transaction that looks for itself whether it is wanted: running this again, at once from
 # several places, or after it was interrupted does no harm.

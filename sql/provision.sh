@@ -9,9 +9,9 @@
 # refused with the statement that removes it. What is not ours to change is left, and said.
 #
 # CONNINFO is libpq's, for a superuser, or for a role that may create roles and databases where a server has no superuser
-# for its users: 'host=db user=postgres' or 'postgresql://postgres@db'. It may name another database than "postgres", "template1" or "ipam": then that one is used instead of "ipam". Without it, POSTGRES_USER
-# and POSTGRES_DB count where the official container image sets them. Passwords for CONNINFO belong into PGPASSWORD or
-# a passfile.
+# for its users: 'host=db user=postgres' or 'postgresql://postgres@db'. It may name another database than "postgres",
+# "template1" or "ipam": then that one is used instead of "ipam". Without it, POSTGRES_USER and POSTGRES_DB count where
+# the official container image sets them. Passwords for CONNINFO belong into PGPASSWORD or a passfile.
 #
 # The password of "cni" is set whenever IPAM_PASSWORD is there and not empty. psql (14 or later) hashes it: it is in no
 # command line, and the server never sees it. Safe to run again, and at once from several places.

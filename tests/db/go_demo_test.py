@@ -40,6 +40,20 @@ class GoDemo(empty_database.Database):
                          [['ipam-status', '', '', '']])
         self.assertEqual(self.server.value('SELECT count(*) FROM ips_rejected'), '0')
 
+    def test_their_network_may_be_named_and_is_said(self):
+        for named, network in (({}, 'ipam-status'), ({'IPAM_NETWORK': ''}, 'ipam-status'), ({'IPAM_NETWORK': 'blue.1'}, 'blue.1')):
+            with self.subTest(network):
+                self.setUp()
+                self.given(('a', 'eth0', '10.0.0.1/24'))
+                self.assertIn(f'they are rows of network "{network}"', self.migrate(**named).stderr)
+                self.assertEqual(self.server.psql('SELECT DISTINCT network FROM ips'), [[network]])
+
+    def test_a_network_that_cannot_be_is_refused(self):
+        self.given(('a', 'eth0', '10.0.0.1/24'))
+        for name in ('a b', '-x', "'; DROP TABLE ips; --", '$(touch x)'):
+            self.assertIn('IPAM_NETWORK', self.migrate(IPAM_NETWORK=name, check=False).stderr)
+        self.assertEqual(self.server.value('SELECT count(*) FROM ips'), '1')
+
     def test_the_time_is_kept_in_the_server_s_zone(self):
         self.server.psql("ALTER DATABASE ipam SET TimeZone = 'Europe/Lisbon'")
         self.given(('p', 'eth0', '10.0.0.1/24'))

@@ -89,6 +89,16 @@ class Migrate(empty_database.Database):
             self.assertEqual(run.returncode, 0, said)
         self.assertEqual(self.server.psql(EACH), APPLIED)
 
+    def test_a_sequence_behind_the_rows_is_put_behind_them(self):
+        self.migrate()
+        ids = "INSERT INTO ips (id, network, node, pod_id, interface, ip) VALUES ({0}, 'a', 'n', 'p{0}', 'eth0', '10.0.0.{0}/24')"
+        self.server.psql(';'.join(ids.format(n) for n in (1, 2, 9)))
+        self.refused(INSERT.format('a', 'x', '10.0.0.100', 1), '23505')
+        self.assertIn('the ids go on behind 9', self.migrate().stdout)
+        self.server.psql(INSERT.format('a', 'x', '10.0.0.100', 1))
+        self.assertEqual(self.server.value("SELECT id FROM ips WHERE pod_id = 'x'"), '10')
+        self.assertNotIn('the ids', self.migrate().stdout)
+
     def test_a_newer_schema_does_not_stop_it(self):
         self.migrate()
         for newer in ("INSERT INTO ips_schema VALUES (7, 1)", "DELETE FROM ips_schema WHERE version < 7",

@@ -130,6 +130,13 @@ class Called(privileges.Provision):
         self.assertEqual(done.returncode, 1)
         self.assertIn('"clerk" is not a superuser', done.stderr)
 
+    def test_the_network_of_a_go_demo_s_rows_is_handed_on(self):
+        self.server.psql('CREATE DATABASE ipam', dbname='postgres')
+        self.server.psql("""CREATE TABLE ips (id serial PRIMARY KEY, pod_id text, interface text, ip text, created_on timestamp);
+                            INSERT INTO ips (pod_id, interface, ip) VALUES ('p', 'eth0', '10.0.0.1/24')""")
+        self.assertIn('network "blue"', self.provision(IPAM_NETWORK='blue').stderr)
+        self.assertEqual(self.server.value('SELECT network FROM ips'), 'blue')
+
     def test_a_migration_that_fails_ends_it(self):
         self.server.psql('CREATE DATABASE ipam', dbname='postgres')
         self.server.psql('CREATE TABLE ips (something int)')

@@ -54,6 +54,14 @@ class Password(privileges.Provision):
         self.assertNotIn('hush-hush-hush', self.server.log())
         self.assertTrue(self.logs_in('hush-hush-hush'))
 
+    def test_it_is_hashed_as_scram_whatever_the_server_s_default_is(self):
+        self.server.psql("ALTER ROLE postgres SET password_encryption = 'md5'", dbname='postgres')
+        self.addCleanup(self.server.psql, 'ALTER ROLE postgres RESET password_encryption', dbname='postgres')
+        self.provision('secret')
+        stored = self.server.value("SELECT rolpassword FROM pg_authid WHERE rolname = 'cni'")
+        self.assertEqual(stored[:14], 'SCRAM-SHA-256$')
+        self.assertTrue(self.logs_in('secret'))
+
     def test_no_command_line_and_no_environment_has_it(self):
         with tempfile.TemporaryDirectory() as folder:
             for name in ('psql', 'setsid', 'bash'):
