@@ -515,7 +515,7 @@ class HungFiles(Scripted):
 
     def test_files_that_the_configuration_names(self):
         with hung.hung_file_system() as folder:
-            for key in ('passfile', 'logFile'):
+            for key in ('passfile', 'logFile', 'resolvConf'):
                 with self.subTest(key):
                     self.ends('STATUS', 1, 4, plugin.IPAM,
                               {'type': plugin.IPAM, 'host': 'localhost', key: folder + '/file'})
