@@ -34,6 +34,7 @@ LIST = 'cni.dev/valid-attachments'
 # addresses of its own, from `base` on; the floors have the last ones.
 Caller = namedtuple('Caller', 'name executable where base')
 FLOOR_BASE = 13
+FULL = (0, 10, 50, 90, 99, 100)    # per cent of a set
 
 
 def callers(scene, peer=True):
@@ -93,11 +94,24 @@ def leave_for_takeovers(scene, first, runs):
         scene.leave(database(c.where), base + first, base + first + runs - 1)
 
 
+def fill_pools(scene):
+    for full in FULL:
+        scene.fill_pool(database('large'), full)
+    scene.fill_pool(database('pooler'), 50)
+
+
+def pool_candidates(scene, verb):
+    """Nobody asks for an address: it is picked from a /16 that is so full, beside the large table's rows."""
+    who = [(f'pool-{full}', 'large', full) for full in FULL] + [('pool-pooler', 'pooler', 50)]
+    return [scene.candidate(name, NET, verb, scene.pool_conf(where, full), pod=f'bench-p-{name}-%n', ip=None)
+            for name, where, full in who if verb == 'STATUS' or full < 100]
+
+
 # In the order in which they have to come: DEL releases what ADD has recorded.
 CALLS = {
     'VERSION': version_candidates,
-    'STATUS': lambda scene: attachment_candidates(scene, 'STATUS'),
-    'ADD': add_candidates,
+    'STATUS': lambda scene: attachment_candidates(scene, 'STATUS') + pool_candidates(scene, 'STATUS'),
+    'ADD': lambda scene: add_candidates(scene) + pool_candidates(scene, 'ADD'),
     'CHECK': check_candidates,
     'DEL': lambda scene: attachment_candidates(scene, 'DEL'),
     'GC': gc_candidates,
@@ -129,6 +143,9 @@ def measure_rates(scene):
             candidate = scene.candidate(c.name, c.executable, 'ADD', scene.conf(c.where), c.base)
             done = scene.drive([candidate], RATE_RUNS, first=1 + turn * RATE_RUNS, at_once=AT_ONCE)
             found.setdefault(c.name, []).append(RATE_RUNS / (done['total'][0][0] / 1000))
+        pool = scene.candidate('pool-50', NET, 'ADD', scene.pool_conf('large', 50), pod='bench-p-rate-%n', ip=None)
+        done = scene.drive([pool], RATE_RUNS, first=1 + turn * RATE_RUNS, at_once=AT_ONCE)
+        found.setdefault('pool-50', []).append(RATE_RUNS / (done['total'][0][0] / 1000))
         scene.tidy()
     return {name: statistics.median(rates) for name, rates in found.items()}
 
@@ -167,6 +184,7 @@ def main():
     wanted = (os.environ.get('BENCH_VERBS') or '').split()
     folders = {name: os.path.abspath(os.environ[name.upper()]) for name in ('before', 'peer') if os.environ.get(name.upper())}
     with Scene(sys.argv[1], rows, folders) as scene:
+        fill_pools(scene)
         gc, rates = {}, {}
         if not wanted:
             new = measure_gc(scene, ('large',), GC_ROUNDS)

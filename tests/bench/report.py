@@ -15,6 +15,8 @@ CALLERS = {
     'pooler': "net plugin, pgbouncer's Unix socket",
     'large': 'net plugin, TCP, {rows:,} rows',
     'own': 'net plugin, TCP, {rows:,} rows of its network',
+    **{f'pool-{full}': f'picked from a /16, {full} % full, TCP, {{rows:,}} rows' for full in (0, 10, 50, 90, 99, 100)},
+    'pool-pooler': "picked from a /16, 50 % full, pgbouncer's Unix socket",
     'floor-tcp': 'floor, TCP',
     'floor-socket': 'floor, Unix socket',
     'floor-pooler': "floor, pgbouncer's Unix socket",
@@ -85,9 +87,9 @@ def show_calls(scene, calls):
     table(['ms: median / 99th percentile', *VERBS], rows)
 
 
-def show_rates(rates):
+def show_rates(rates, rows):
     table(['ADDs per second, 16 at once', ''],
-          [[CALLERS[name], f'{rate:.0f}'] for name, rate in rates.items()])
+          [[CALLERS[name].format(rows=rows), f'{rate:.0f}'] for name, rate in rates.items()])
 
 
 def show_gc(scene, gc):
@@ -141,6 +143,12 @@ def ratios(calls, rates, gc):
     for way, words in (('tcp', 'TCP'), ('socket', 'Unix socket'), ('pooler', "pgbouncer's socket")):
         for verb in ('ADD', 'STATUS'):
             yield from compare(f'{verb}, {words}, against the floor', verb, way, 'floor-' + way, 'ADD')
+    for full in (0, 10, 50, 90, 99):
+        yield from compare(f'ADD picked, {full} % full, against ADD by name', 'ADD', f'pool-{full}', 'large')
+    yield from compare("ADD picked, 50 % full, pgbouncer's socket, against ADD by name there", 'ADD', 'pool-pooler', 'pooler')
+    yield from compare_rates('ADDs per second, picked, 50 % full, against by name', 'pool-50', 'tcp')
+    for full in (50, 100):
+        yield from compare(f'STATUS with a set that is {full} % full, against STATUS without', 'STATUS', f'pool-{full}', 'large')
     yield from compare("ADD, pgbouncer's socket against TCP", 'ADD', 'pooler', 'tcp')
     yield from compare_rates("ADDs per second, pgbouncer's socket against TCP", 'pooler', 'tcp')
     for verb in ('ADD', 'CHECK', 'DEL', 'GC', 'takeover'):
@@ -152,7 +160,7 @@ def show(scene, runs, calls, rates, gc):
     show_head(scene, runs)
     show_calls(scene, calls)
     if rates:
-        show_rates(rates)
+        show_rates(rates, scene.rows)
         show_gc(scene, gc)
     show_memory(calls)
     table(['compared', 'ratio'], [[words, f'{ratio:.3f}'] for words, ratio in ratios(calls, rates, gc)])

@@ -39,6 +39,14 @@ SELECT 'bench-left-' || n, 'eth0', set_masklen('10.0.0.0'::inet + n, 8), '{netwo
        '00000000-0000-0000-0000-000000000000', now() - interval '10 years'
   FROM generate_series({first}, {last}) AS n;
 '''
+# A set that is so many per cent full, at random places.
+POOL = [[{'subnet': '10.0.0.0/16', 'gateway': '169.254.1.1'}]]
+POOL_FILL = '''
+INSERT INTO ips (pod_id, interface, ip, network, node, host_id, boot_id)
+SELECT 'pool-' || n, 'eth0', set_masklen('10.0.0.0'::inet + n, 16), 'pool-{full}', 'node-' || n % 200, md5('host' || n % 200),
+       '00000000-0000-0000-0000-000000000000'
+  FROM generate_series(1, 65534) AS n WHERE abs(hashint4(n)) % 100 < {full};
+'''
 PEER_TABLE = '''
 CREATE TABLE ips (id serial PRIMARY KEY, pod_id varchar(64) UNIQUE NOT NULL, interface varchar(16) NOT NULL,
                   ip varchar(128) UNIQUE NOT NULL, created_on timestamp DEFAULT now());
@@ -128,6 +136,13 @@ class Scene:
             return plugin.ipam_conf(server, host=server.dir, password=None)
         return plugin.ipam_conf(self.server, dbname=database(where))
 
+    def fill_pool(self, dbname, full):
+        self.server.psql(POOL_FILL.format(full=full), dbname=dbname)
+
+    def pool_conf(self, where, full):
+        """The same for a network whose set is so full."""
+        return self.conf(where, name=f'pool-{full}', ipam={**self.ipam(where), 'ranges': POOL})
+
     def conf(self, where, node=None, **keys):
         """A file with the network configuration."""
         conf = {'cniVersion': '1.1.0', 'name': NETWORK, 'type': plugin.NET, 'ipam': self.ipam(where), **keys}
@@ -147,7 +162,7 @@ class Scene:
         env = {'CNI_COMMAND': verb, 'CNI_PATH': folder, 'PATH': '/usr/bin:/bin'}
         if verb in ('ADD', 'DEL', 'CHECK'):
             env |= {'CNI_CONTAINERID': pod, 'CNI_IFNAME': 'eth0', 'CNI_NETNS': plugin.NETNS,
-                    'CNI_ARGS': f'IgnoreUnknown=1;IP={ip}/8'}
+                    'CNI_ARGS': f'IgnoreUnknown=1;IP={ip}/8' if ip else f'K8S_POD_NAMESPACE=bench;K8S_POD_NAME={pod}'}
         return self.lines(name, os.path.join(folder, executable), base, env, conf)
 
     def floor(self, name, where, base):

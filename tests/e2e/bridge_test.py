@@ -18,7 +18,7 @@ VERSIONS = ('0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0')
 
 
 def setUpModule():
-    if not upstream.has('bridge'):
+    if not upstream.has('bridge', 'macvlan', 'ptp'):
         raise unittest.SkipTest(upstream.MISSING)
     globals()['server'] = pg.Server()
 
@@ -148,6 +148,50 @@ def running(name):
     return found
 
 
+class Picked(Chain):
+    """Pods that ask for nothing, under three net plugins, dual stack, with status-cni behind them."""
+    RANGES = [[{'subnet': '10.77.0.0/29'}], [{'subnet': 'fd77::/64'}]]
+    MAINS = {'bridge': {'bridge': 'br-test', 'isGateway': True}, 'ptp': {}, 'macvlan': {'master': 'dummy-test'}}
+
+    def run_main(self, main, command, pod, **more):
+        conf = {'cniVersion': '1.1.0', 'name': 'chain', 'type': main, **self.MAINS[main],
+                'ipam': plugin.ipam_conf(server, ranges=self.RANGES), **more}
+        folder = plugin.BINDIR if main == plugin.NET else upstream.FOLDER
+        return plugin.run(os.path.join(folder, main), command, conf, container=pod, netns=f'/var/run/netns/{pod}',
+                          args=f'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME={pod}', path=PATH)
+
+    def test_a_pod_gets_one_address_of_each_family_and_the_same_ones_again(self):
+        ip('link', 'add', 'dummy-test', 'type', 'veth', 'peer', 'name', 'dummy-peer')
+        self.addCleanup(ip, 'link', 'delete', 'dummy-test')
+        ip('link', 'set', 'dummy-test', 'up')
+        given = {}
+        for main in self.MAINS:
+            with self.subTest(main):
+                pod = self.pod(f'pod-{main}')
+                for turn in range(2):
+                    answer = self.run_main(main, 'ADD', pod)
+                    self.assertEqual(answer.rc, 0, answer.said)
+                    self.assertEqual(sorted(a.split('/')[0] for a in answer.addresses), sorted(a for _, a in rows()))
+                    self.assertEqual(len(answer.addresses), 2)
+                    self.assertEqual(given.setdefault(main, answer.addresses), answer.addresses, turn)
+                    behind = {'cniVersion': '1.1.0', 'name': 'chain', 'type': plugin.NET, 'chained': True,
+                              'ipam': plugin.ipam_conf(server, ranges=self.RANGES), 'prevResult': answer.json}
+                    chained = plugin.run(plugin.NET, 'ADD', behind, container=pod, netns=f'/var/run/netns/{pod}')
+                    self.assertEqual((chained.rc, chained.json), (0, answer.json), chained.said)
+                    self.assertEqual(self.run_main(main, 'CHECK', pod, prevResult=answer.json).rc, 0)
+                    self.assertEqual(self.run_main(main, 'DEL', pod, prevResult=answer.json).rc, 0)
+                    self.assertEqual(rows(), [])
+
+    def test_a_full_pool_fails_the_add_and_status_and_leaves_nothing(self):
+        for i in range(5):
+            self.assertEqual(self.run_main('bridge', 'ADD', self.pod(f'pod{i}')).rc, 0)
+        refused = self.run_main('bridge', 'ADD', self.pod('pod5'))
+        self.assertEqual(refused.code, 103, refused.said)
+        self.assertEqual(len(rows()), 10)
+        status = self.run_main('bridge', 'STATUS', 'pod5')
+        self.assertEqual(status.code, 50, status.said)
+
+
 class CallerGone(Chain):
     """The IPAM plugin waits for a lock when its caller is killed."""
 
@@ -205,6 +249,6 @@ class CallerGone(Chain):
 
 if __name__ == '__main__':
     if sandbox.MARK not in os.environ:
-        upstream.get('bridge')
+        upstream.get('bridge', 'macvlan', 'ptp')
     sandbox.enter()
     tap.main()
