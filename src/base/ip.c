@@ -143,7 +143,7 @@ struct ip ip_from_number(ip_number n, int family)
 
 const char *ip_number_text(ip_number n, char buf[IP_NUMBER_TEXT])
 {
-	char *at = buf + IP_NUMBER_TEXT - 1;
+	char *at = &buf[IP_NUMBER_TEXT - 1];
 
 	*at = '\0';
 	do
