@@ -13,6 +13,7 @@ SMALL, LARGE, OWN, PEER = 'ipam', 'ipam_large', 'ipam_own', 'peer'
 OURS = (SMALL, LARGE, OWN)
 NETWORK, NODE = 'bench', 'bench-gc'
 GC_ROWS, GC_STALE = 10000, 5000
+FILL_ROWS = 100000    # in one statement
 
 # By TCP a password counts, by a Unix socket who the operating system says it is.
 HBA = '''local all postgres trust
@@ -25,7 +26,7 @@ INSERT INTO ips (pod_id, interface, ip, network, node, host_id, boot_id)
 SELECT md5(n::text), 'eth0', set_masklen('128.0.0.0'::inet + n, 16),
        CASE n % {share} WHEN 0 THEN '{network}' ELSE 'network-' || n % 5 END,
        'node-' || n / 5 % 200, md5('host' || n / 5 % 200), '00000000-0000-0000-0000-000000000000'
-  FROM generate_series(1, {rows}) AS n;
+  FROM generate_series({first}, {last}) AS n;
 '''
 GC_FILL = '''
 INSERT INTO ips (pod_id, interface, ip, network, node, boot_id)
@@ -90,7 +91,9 @@ class Scene:
             if dbname != SMALL:
                 self.server.psql(f'CREATE DATABASE {dbname} OWNER ipam_owner', dbname='postgres')
                 self.server.script(pg.PROVISION, self.server.conninfo(dbname), IPAM_PASSWORD=self.server.password)
-            self.server.psql(FILL.format(network=NETWORK, rows=rows, share=share), dbname=dbname)
+            for first in range(1, rows + 1, FILL_ROWS):
+                last = min(rows, first + FILL_ROWS - 1)
+                self.server.psql(FILL.format(network=NETWORK, first=first, last=last, share=share), dbname=dbname)
         self.pooler = pooler.Pooler(self.server, auth_type='trust')
         return self
 
