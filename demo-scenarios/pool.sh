@@ -43,7 +43,7 @@ say 'A private PostgreSQL. The pool is 10.66.0.0/29: .1 is the gateway, .2 to .6
 on node-a "$SCRIPTS/status.sh" ipam-pool || die 'STATUS should say ready'
 
 say 'One pod asks by name for an address out of the middle; two on two nodes ask for nothing.'
-on node-a story_add pool1 10.66.0.4
+on node-a story_add pool1 10.66.0.4/29
 on node-a story_add pool2 ''
 on node-b story_add pool3 ''
 story_table 3

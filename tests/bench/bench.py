@@ -34,7 +34,7 @@ LIST = 'cni.dev/valid-attachments'
 # addresses of its own, from `base` on; the floors have the last ones.
 Caller = namedtuple('Caller', 'name executable where base')
 FLOOR_BASE = 13
-FULL = (0, 10, 50, 90, 99, 100)    # per cent of a set
+FULL = (0, 10, 50, 90, 99)    # per cent of a set
 
 
 def callers(scene, peer=True):
@@ -104,7 +104,7 @@ def pool_candidates(scene, verb):
     """Nobody asks for an address: it is picked from a /16 that is so full, beside the large table's rows."""
     who = [(f'pool-{full}', 'large', full) for full in FULL] + [('pool-pooler', 'pooler', 50)]
     return [scene.candidate(name, NET, verb, scene.pool_conf(where, full), pod=f'bench-p-{name}-%n', ip=None)
-            for name, where, full in who if verb == 'STATUS' or full < 100]
+            for name, where, full in who]
 
 
 # In the order in which they have to come: DEL releases what ADD has recorded.
