@@ -61,6 +61,23 @@ class Asked(Case):
         self.assertRegex(said, r'address 10\.91\.0\.9 is held by .*"?one"? ')
         self.assertEqual(rows(), [('10.91.0.9',), ('fd00:91::9',)])
 
+    def test_one_family_by_name_and_the_other_picked(self):
+        self.podman.start('one', NET, '--ip', '10.91.0.9')
+        four, six = self.podman.addresses('one', NET)
+        self.assertEqual(four, '10.91.0.9')
+        self.assertTrue(six.startswith('fd00:91::'), six)
+        self.assertEqual(rows(), [(four,), (six,)])
+
+    def test_no_address_at_all_and_the_same_one_under_the_same_name(self):
+        self.podman.start('one', NET)
+        picked = self.podman.addresses('one', NET)
+        self.assertEqual(rows(), [(a,) for a in picked])
+        self.podman.run('rm', '-f', 'one')
+        self.podman.start('two', NET)
+        self.podman.start('one', NET)
+        self.assertEqual(self.podman.addresses('one', NET), picked)
+        self.assertEqual(len(set(rows())), 4)
+
     def test_a_restart_keeps_the_address(self):
         self.podman.start('one', NET, '--ip', '10.91.0.9', '--ip6', 'fd00:91::9')
         self.podman.run('restart', '-t', '0', 'one')
