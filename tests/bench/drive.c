@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CANDIDATES 16
+#define CANDIDATES 32
 #define VARIABLES 16
 #define TEXT 512
 #define AT_ONCE_MOST 64
