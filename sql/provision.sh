@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes what the plugin needs on a PostgreSQL server and is missing there: the database "ipam", its owner role
-# "ipam_owner" (no login), the plugin's login role "cni", the tables, and the rights: "cni" may do what the plugin
-# does, and nothing else.
+# "ipam_owner" (no login), the plugin's login role "cni", the role "ipam_reader" (no login, for those who may look), the
+# tables, and the rights: "cni" may do what the plugin does, and nothing else.
 #
 #   IPAM_PASSWORD=… sql/provision.sh [CONNINFO]
 #

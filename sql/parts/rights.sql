@@ -57,6 +57,14 @@ SELECT format('ALTER %s %s OWNER TO ipam_owner', upper(type), identity)
        SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = owned_by_cni.objid AND deptype IN ('a', 'i'))
 \gexec
 DROP VIEW handed_over;
+SELECT count(*) < 3 OR bool_or(owner <> 'ipam_owner'::regrole) AS anew
+  FROM (SELECT relowner AS owner FROM pg_class
+         WHERE oid IN (to_regclass('public.ips_allocations'), to_regclass('public.ips_counts')) AND relkind = 'v'
+        UNION ALL
+        SELECT proowner FROM pg_proc WHERE oid = to_regprocedure('public.who_has(inet,text)')) AS v \gset
+\if :anew
+\ir views.sql
+\endif
 
 SELECT format('REVOKE ALL ON %s FROM cni', oid::regclass)
   FROM pg_class
@@ -65,6 +73,8 @@ SELECT format('REVOKE ALL ON %s FROM cni', oid::regclass)
 REVOKE ALL ON public.ips, public.ips_schema, public.ips_rejected FROM PUBLIC;
 GRANT SELECT, INSERT, DELETE, UPDATE (boot_id, machine, created_on, position) ON public.ips TO cni;
 GRANT SELECT ON public.ips_schema TO cni;
+GRANT SELECT ON public.ips_allocations, public.ips_counts TO ipam_reader;
+GRANT EXECUTE ON FUNCTION public.who_has(inet, text) TO ipam_reader;
 
 \if :lord
 REVOKE ALL ON DATABASE :"database" FROM cni;
@@ -74,7 +84,7 @@ SELECT format('REVOKE CREATE%s ON DATABASE %I FROM PUBLIC', CASE WHEN NOT :'shar
 \if :lord_of_public
 REVOKE ALL ON SCHEMA public FROM cni;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA public TO cni;
+GRANT USAGE ON SCHEMA public TO cni, ipam_reader;
 GRANT USAGE, CREATE ON SCHEMA public TO ipam_owner;
 \endif
 SELECT format('REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM cni%s',
