@@ -82,7 +82,7 @@ static const char PICK[] =
 
 /*
  * $1 network, $2 node, $3 host id, $4 boot id, $5 uptime, $6 the positions, $7 to $10 the spans, $11 how many
- * positions are wanted, $12 machine.
+ * positions are wanted, $12 machine. It writes as FIND does, since a set is said to be full on its word.
  */
 static const char FIND_FREE[] =
 	"WITH free AS MATERIALIZED ("
@@ -92,15 +92,19 @@ static const char FIND_FREE[] =
 	"SELECT id, ip, created_on FROM public.ips "
 	"WHERE network = $1 AND node = $2 AND host_id = $3 AND " EARLIER("$4", "$5", "$12")
 	" AND (SELECT pg_catalog.count(*) FROM free) < $11::pg_catalog.int8"
-	") "
-	"SELECT NULL AS id, position, pg_catalog.host(ip) AS ip, pg_catalog.masklen(ip) AS prefix, NULL AS since FROM free "
+	"), found (id, position, ip, prefix, since) AS MATERIALIZED ("
+	"SELECT NULL, position, pg_catalog.host(ip), pg_catalog.masklen(ip), NULL FROM free "
 	"UNION ALL "
-	"SELECT id, 0, pg_catalog.host(ip), pg_catalog.masklen(ip), created_on FROM stale "
-	"ORDER BY since, id";
+	"SELECT id, 0, pg_catalog.host(ip), pg_catalog.masklen(ip), created_on FROM stale"
+	") "
+	"SELECT w.said, found.* "
+	"FROM (SELECT CASE WHEN " READ_ONLY " THEN NULL ELSE " WRITE " END AS said) AS w "
+	"LEFT JOIN found ON true "
+	"ORDER BY found.since, found.id";
 
 /* ---- FIND_HOLDER ---- */
 
-/* $1 network, $2 to $5 the spans. It writes, since it is said on its word that a set is full. */
+/* $1 network, $2 to $5 the spans. It writes, since what it says of the holder is said to the caller. */
 static const char FIND_HOLDER[] =
 	"WITH most AS MATERIALIZED ("
 	"SELECT p.node, p.host_id, pg_catalog.count(*) AS count, pg_catalog.max(p.created_on) AS youngest,"
@@ -208,11 +212,14 @@ static int read_found(const struct rows *r, struct allocations *out, struct err 
 {
 	*out = (struct allocations){ .rows = mem_new(r->n * sizeof(*out->rows)) };
 	for (size_t i = 0; i < r->n; i++) {
-		struct allocation *one = &out->rows[out->n++];
 		const char *ip = rows_get(r, i, "ip"), *position = rows_get(r, i, "position");
+		struct allocation *one;
 
+		if (!position) /* nothing was found, but the statement wrote */
+			continue;
+		one = &out->rows[out->n++];
 		one->id = rows_get(r, i, "id");
-		one->position = position ? (int)strtol(position, NULL, 10) : 0;
+		one->position = (int)strtol(position, NULL, 10);
 		if (ip && !ip_parse(mem_printf("%s/%s", ip, rows_get(r, i, "prefix")), &one->ip))
 			return err_set(e, CNI_TRY_AGAIN_LATER,
 				       "the database returned a row that is not a valid "
