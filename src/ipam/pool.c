@@ -204,13 +204,15 @@ static ip_number left_over(const struct pool *p, ip_number i)
 	return s->first + i;
 }
 
-static ip_number place(const struct pool *p, const struct sequence *s, size_t k)
+/* The caller's places k to k + n - 1. */
+static void find_places(const struct pool *p, const struct sequence *s, size_t k, size_t n,
+			ip_number *out)
 {
 	ip_number begin = ip_to_number(&p->range->start);
 	ip_number size = ip_to_number(&p->range->end) - begin + 1;
 	size_t cut_out = 0;
 
-	for (ip_number at = s->start;; at += s->step) {
+	for (ip_number at = s->start; n > 0; at += s->step) {
 		ip_number found = begin + mixed(at) % size;
 
 		if (!may_be_picked(p, found)) {
@@ -218,9 +220,13 @@ static ip_number place(const struct pool *p, const struct sequence *s, size_t k)
 				continue;
 			found = left_over(p, mixed(at) % pool_size(p));
 		}
-		if (k-- == 0)
-			return found;
 		cut_out = 0;
+		if (k > 0) {
+			k--;
+			continue;
+		}
+		*out++ = found;
+		n--;
 	}
 }
 
@@ -237,10 +243,13 @@ bool pools_first_place(const struct pools *all, size_t set, const struct sequenc
 		       struct ip *place_0)
 {
 	const struct pool *p = first_pool(all, set);
+	ip_number place;
 
-	if (p)
-		*place_0 = address_of(p, place(p, s, 0));
-	return p != NULL;
+	if (!p)
+		return false;
+	find_places(p, s, 0, 1, &place);
+	*place_0 = address_of(p, place);
+	return true;
 }
 
 static void add_search(const struct pool *p, ip_number first, ip_number last, int position,
@@ -269,12 +278,14 @@ void pools_search(const struct pools *all, size_t set, const struct sequence *s,
 {
 	for (size_t i = 0; i < all->ranges->n; i++) {
 		const struct pool *p = &all->list[i];
+		ip_number places[SINGLE_PLACES];
 
 		if (p->range->set != set || p->n == 0)
 			continue;
-		for (size_t single = k; single < k + SINGLE_PLACES; single++)
-			add_search(p, place(p, s, single), place(p, s, single), position, out);
-		add_round(p, place(p, s, k), position, out);
+		find_places(p, s, k, SINGLE_PLACES, places);
+		for (size_t single = 0; single < SINGLE_PLACES; single++)
+			add_search(p, places[single], places[single], position, out);
+		add_round(p, places[0], position, out);
 	}
 }
 
@@ -283,8 +294,11 @@ void pools_round(const struct pools *all, size_t set, const struct sequence *s, 
 {
 	for (size_t i = 0; i < all->ranges->n; i++) {
 		const struct pool *p = &all->list[i];
+		ip_number begin;
 
-		if (p->range->set == set && p->n > 0)
-			add_round(p, place(p, s, 0), position, out);
+		if (p->range->set != set || p->n == 0)
+			continue;
+		find_places(p, s, 0, 1, &begin);
+		add_round(p, begin, position, out);
 	}
 }

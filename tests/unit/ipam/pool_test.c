@@ -46,7 +46,10 @@ static void cut_out(struct pools *p, const char *first, const char *last)
 static struct ip place(const struct pools *p, const struct sequence *s, size_t k)
 {
 	struct searches found = { 0 };
+	struct ip first;
 
+	if (k == 0 && pools_first_place(p, 0, s, &first))
+		return first;
 	pools_search(p, 0, s, k, 1, &found);
 	return found.list[0].first;
 }
