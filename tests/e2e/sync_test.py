@@ -147,6 +147,15 @@ class Alone(Sync):
         self.refused(self.ask('ADD', A, container='pod2'), 100)
 
 
+    def test_a_set_is_full_only_where_the_server_may_commit(self):
+        one = {'ranges': [[{'subnet': '10.0.0.0/30'}]]}
+        self.allowed(self.ask('ADD', ipam=one))
+        self.alone()
+        self.refused(self.ask('ADD', container='pod2', ipam={**one, 'timeout': 1}), 11)
+        self.together()
+        self.refused(self.ask('ADD', container='pod2', ipam=one), 103)
+
+
 class Cancelled(Sync):
     """Somebody ends the wait: the server says success, with a warning."""
 
