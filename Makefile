@@ -213,7 +213,7 @@ $(O)/tests/fuzz/%: $(O)/tests/fuzz/%.o $(ALL_OBJECTS)
 
 C_FILES = $(wildcard src/*.c src/*/*.c tests/*/*.c tests/unit/*/*.c)
 H_FILES = $(wildcard include/*/*.h tests/*/*.h)
-SH_FILES = $(wildcard *.sh */*.sh tests/*/*.sh examples/*/*.sh .packaging/*.sh .ci/run)
+SH_FILES = $(wildcard *.sh */*.sh tests/*/*.sh sql/*/*.sh examples/*/*.sh .packaging/*.sh .ci/run)
 
 lint: lint-layers lint-format lint-headers lint-tidy lint-cppcheck lint-shell
 
