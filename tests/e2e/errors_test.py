@@ -121,7 +121,7 @@ class Stdin(Errors):
             self.assertNotIn('s3cr3t', answer.said + answer.stderr)
 
     def test_32_MiB_are_read_and_more_is_error_6(self):
-        conf = json.dumps(self.conf(more={'cni.dev/x': 'PADDING'}))
+        conf = json.dumps(self.conf(ipam={'timeout': 30}, more={'cni.dev/x': 'PADDING'}))
         padding = 'x' * (32 * MIB - len(conf) + len('PADDING'))
         for which in BOTH:
             self.allowed(self.ask('STATUS', which=which, conf=conf.replace('PADDING', padding).encode()))
