@@ -70,7 +70,7 @@ done
 on node-b "$SCRIPTS/status.sh" ipam-pool || die 'STATUS should say ready'
 ! on node-a "$SCRIPTS/status.sh" ipam-pool || die 'STATUS should say that the pool is full'
 before=$(address_of pool4)
-STORY_PODS=(pool1 pool2)
+STORY_PODS=(pool1 pool2 pool3 pool5)
 on node-b story_add pool4 ''
 [[ $(address_of pool4) == "$before" ]] || die "pool4 should have $before again"
 on node-b story_add pool7 ''

@@ -8,8 +8,8 @@
 # Test programs speak TAP: the cmocka programs of tests/unit, and tests/{db,e2e,libcni}/*_test.{py,sh}, which
 # find the executables in BINDIR and what they share in PYTHONPATH. What runs executables runs twice, the second time
 # as sanitizer builds. Whatever else is a test (a build without warnings, the linters, the fuzzers) counts as one
-# each, and runs beside the programs, at low priority. What they said is in build/test-logs. The last line counts, the exit
-# status is 0 if nothing failed.
+# each, and runs beside the programs, at low priority. A program that fails beside others is run once more at the end, alone.
+# What they said is in build/test-logs. The last line counts, the exit status is 0 if nothing failed.
 
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.." || exit 1
@@ -20,6 +20,7 @@ readonly JOBS=3             # programs at once: they wait more than they work
 
 fast='' pattern=.
 passed=0 failed=0 skipped=0
+again=() alone=''
 template='' beside=''
 
 clean_up() {
@@ -51,6 +52,7 @@ run_program() {
 	local name=$1 log began=$SECONDS status=0
 	shift
 	log=$(log_of "$name")
+	printf '%q ' env "BINDIR=${BINDIR:-}" "$@" >"$log.command"
 	bounded "$@" >"$log" 2>"$log.stderr" || status=$?
 	sed 's/^/# stderr: /' "$log.stderr" >>"$log"
 	rm -f "$log.stderr"
@@ -80,6 +82,13 @@ report_program() {
 	read -r name status took <"$log.end"
 	rm -f "$log.end"
 	read -r ok bad skip wrong < <(awk -v status="$status" -f tests/lib/tally.awk "$log")
+	if ((bad > 0)) && [[ -e $log.command && ! $alone ]]; then
+		printf 'AGAIN %-56s %4d s  %d failed; it is run once more at the end, alone\n' "$name" "$took" "$bad"
+		show_failure "$log" "$wrong"
+		cp "$log" "$log.first"
+		again+=("$name")
+		return
+	fi
 	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
 	((bad == 0)) || word=FAIL
 	printf '%-5s %-56s %4d s  %d passed, %d failed, %d skipped\n' "$word" "$name" "$took" "$ok" "$bad" "$skip"
@@ -92,6 +101,19 @@ show_failure() {
 	awk '/^not ok/ && !/# *[Ss][Kk][Ii][Pp]/ { show = 1 } /^ok/ { show = 0 } show' "$1" | head -n 60 | sed 's/^/      /'
 	[[ -z $2 ]] || tail -n 15 "$1" | sed 's/^/      /'
 	printf '      all of it: %s\n' "$1"
+}
+
+# What failed while other programs ran has its second chance without them: many tests measure times. What fails then has
+# failed.
+run_again() {
+	local name run
+	alone=yes
+	for name in "${again[@]}"; do
+		eval "run=($(<"$(log_of "$name").command"))"
+		run_program "$name" "${run[@]}"
+		report_ended
+	done
+	((${#again[@]} == 0)) || printf '\nrun twice, because they failed beside others: %s\n' "${again[*]}"
 }
 
 report_ended() {
@@ -163,7 +185,7 @@ usage() {
 }
 
 if [[ ${1:-} == --fast ]]; then
-	fast=yes
+	fast=yes alone=yes
 	shift
 fi
 (($# <= 1)) || usage
@@ -199,6 +221,7 @@ if build build; then
 	wait_for_jobs 0
 fi
 report_ended
+run_again
 
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 ((failed == 0))
