@@ -230,12 +230,12 @@ lint-format:
 	$(call with_version,clang-format,14) clang-format --dry-run -Werror $(C_FILES) $(H_FILES)
 
 lint-headers:
-	@for h in $(H_FILES); do $(CC) $(CPPFLAGS) $(CFLAGS) -fsyntax-only -x c $$h || exit 1; done
+	@for h in $(H_FILES); do $(CC) $(CPPFLAGS) -Itests/unit $(CFLAGS) -fsyntax-only -x c $$h || exit 1; done
 
 # A run for each file: what its analyzer learned about one confuses it in the next.
 lint-tidy:
 	$(call with_version,clang-tidy,14) printf '%s\n' $(C_FILES) | xargs -P $$(nproc) -I {} \
-		clang-tidy --quiet --warnings-as-errors='*' {} -- $(CPPFLAGS) -std=gnu11
+		clang-tidy --quiet --warnings-as-errors='*' {} -- $(CPPFLAGS) -Itests/unit -std=gnu11
 
 lint-cppcheck:
 	$(call with_version,cppcheck,2.10) cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \
