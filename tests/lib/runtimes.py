@@ -59,6 +59,19 @@ def image(file, name, folder, *command):
     return file
 
 
+def running(*words):
+    """Whether a process of the sandbox has one of the words in its command line."""
+    for pid in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{pid}/cmdline', 'rb') as f:
+                line = f.read().decode(errors='replace')
+        except OSError:
+            continue
+        if int(pid) != os.getpid() and any(word in line for word in words):
+            return True
+    return False
+
+
 def wait_until(condition, seconds, what):
     end = time.monotonic() + seconds
     while not condition():
