@@ -11,7 +11,8 @@
  *   T + WATCHDOG    the process hangs where no poll reaches: it prints a prepared error and ends.
  *                   If it waits in the kernel and cannot do that, it is killed (KILL later).
  *   T + DELEGATE_GRACE  the net plugin kills its IPAM plugin. It runs a failed ADD's rollback (DEL)
- *                   in the time that is left until then, or in ROLLBACK if that is longer.
+ *                   in the time that is left until then, or in ROLLBACK if that is longer; a DEL
+ *                   that is not done then gets SIGTERM, and SIGKILL ROLLBACK_TERM later.
  *
  * A caller that goes away (its end of our stdout is closed) or that sends SIGTERM ends the waits at
  * once; the net plugin passes SIGTERM on, and kills the IPAM plugin TERM later. CANCEL and RELEASE
@@ -37,6 +38,7 @@
 #define KILL_SECONDS 0.5
 #define DELEGATE_GRACE_SECONDS 1.0
 #define ROLLBACK_SECONDS 1.0 /* at least */
+#define ROLLBACK_TERM_SECONDS 0.3
 #define TERM_SECONDS 0.9
 #define REAP_SECONDS 1.0  /* from SIGKILL to giving up: the kernel may hold a process */
 #define BUSY_SECONDS 1.0  /* for an executable that is just being written ("text file busy") */

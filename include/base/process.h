@@ -26,6 +26,7 @@ struct child {
 	int stderr_fd;                   /* its stderr */
 	size_t output_max;               /* bytes accepted from its stdout */
 	double seconds;                  /* how long it may run */
+	double term_seconds;             /* then from SIGTERM to SIGKILL; 0: SIGKILL at once */
 	const struct deadline *watchers; /* its watchers cancel the child; its end does not count */
 };
 

@@ -80,6 +80,7 @@ struct running {
 	int output_fd; /* our end of the pipe */
 	size_t room;   /* of out->output */
 	size_t output_max;
+	double term_seconds;
 	struct deadline deadline;
 	struct child_outcome *out;
 };
@@ -301,10 +302,11 @@ static enum wait_result wait_child(const struct running *r, const struct deadlin
 /* Ends the child and its group, and reaps it. */
 static void kill_and_reap(const struct running *r)
 {
-	struct deadline patience = deadline_in(TERM_SECONDS);
+	bool cancelled = r->out->end == CHILD_CANCELLED;
+	struct deadline patience = deadline_in(cancelled ? TERM_SECONDS : r->term_seconds);
 	siginfo_t info = { 0 };
 
-	if (r->out->end == CHILD_CANCELLED) {
+	if (cancelled || (r->out->end == CHILD_TIMED_OUT && r->term_seconds > 0)) {
 		kill(-r->pid, SIGTERM);
 		wait_child(r, &patience);
 	}
@@ -320,7 +322,9 @@ static void kill_and_reap(const struct running *r)
 
 int child_run(const struct child *c, struct child_outcome *out, struct err *e)
 {
-	struct running r = { .output_max = c->output_max, .out = out };
+	struct running r = { .output_max = c->output_max,
+			     .term_seconds = c->term_seconds,
+			     .out = out };
 	enum wait_result ready;
 
 	*out = (struct child_outcome){ .end = CHILD_EXITED };
