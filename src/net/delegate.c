@@ -96,8 +96,7 @@ static int run(const struct delegate *d, char *const *env, const struct deadline
 		.stderr_fd = d->call->sys->err,
 		.output_max = OUTPUT_MAX,
 		.seconds = seconds,
-		/* A DEL that waits for a standby cancels its statement, or the server would keep
-		   it. */
+		/* So that a DEL which waits for a standby cancels its statement. */
 		.term_seconds = watchers == d->call->deadline ? 0 : ROLLBACK_TERM_SECONDS,
 		.watchers = watchers,
 	};
