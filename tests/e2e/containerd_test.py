@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """containerd as Debian packages it, asked by CRI as a kubelet does and by ctr: what stands in the rows, an address by annotation,
 a sandbox that died without DEL and its successor. Needs root, Go, containerd, runc, busybox-static, containernetworking-plugins
-and a PostgreSQL server's programs."""
+and a PostgreSQL server's programs. Not run with sanitizers."""
 import os
 import shutil
 import signal

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The upstream host-local plugin beside ours, with the same configurations: a conflist for it works here with its type
-changed and the database's keys added. Needs a PostgreSQL server's programs and Go (or plugins/upstream/host-local)."""
+changed and the database's keys added. Needs a PostgreSQL server's programs and Go (or plugins/upstream/host-local).
+Not run with sanitizers."""
 import ipaddress
 import itertools
 import os

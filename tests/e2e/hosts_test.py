@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A thousand hosts on one database: ADD, DEL, CHECK, GC and crashes with reboots, at random and several at once. An
 argument (or HOSTS_SECONDS) says how long. Needs root for namespaces, PostgreSQL's server programs and psql.
+Not run with sanitizers.
 
 A boot is a mount namespace with a boot id (and a machine id) of its own and a time namespace in which the uptime began
 at zero. A host that has crashed comes up again in a boot that began after the crash, as a real one does. Most hosts

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The conflists of examples/plugins, each as it is but for the database's place, run by cnitool under the upstream net plugins:
 static, picked and dual stack, in the versions that runtimes speak. Needs root, cnitool, a PostgreSQL server's programs and Go
-(or the plugins in plugins/upstream)."""
+(or the plugins in plugins/upstream). Not run with sanitizers."""
 import glob
 import json
 import os

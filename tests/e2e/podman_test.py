@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """podman with its CNI backend and Debian's bridge: how it asks for addresses, what its users see, what it loses. Needs root,
-podman, runc, conmon, busybox-static, containernetworking-plugins and a PostgreSQL server's programs."""
+podman, runc, conmon, busybox-static, containernetworking-plugins and a PostgreSQL server's programs.
+Not run with sanitizers."""
 import os
 import shutil
 import tempfile
