@@ -27,11 +27,13 @@ struct db_hosts {
 
 /*
  * Reads libpq's keywords from the ipam object and splits the lists of hosts. Defaults: user cni,
- * dbname ipam; with `service` none, and the service's own hosts count. CNI_INVALID_NETWORK_CONFIG
- * for a value of the wrong type, a port that is none, a connection string, a password file that
- * libpq would ignore, and lists that do not fit together.
+ * dbname ipam; with `service` none, and the service's own hosts count. `application_name` counts
+ * where neither gives one. CNI_INVALID_NETWORK_CONFIG for a value of the wrong type, a port that is
+ * none, a connection string, a password file that libpq would ignore, and lists that do not fit
+ * together.
  */
-int db_hosts_read(const cJSON *ipam, struct db_hosts *out, struct err *e);
+int db_hosts_read(const cJSON *ipam, const char *application_name, struct db_hosts *out,
+		  struct err *e);
 
 /* What target_session_attrs is: of several hosts the one that accepts writes is meant, unless
  * somebody has chosen. NULL: libpq's default. */

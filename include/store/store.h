@@ -204,10 +204,12 @@ struct log;
 
 /*
  * Opens a store in the database that the ipam object names, by libpq's keywords; connects only when
- * something is asked. CNI_INVALID_NETWORK_CONFIG for values that cannot be meant. Clears the
- * process's environment, so that no inherited variable changes which database is used.
+ * something is asked. `application_name` is what the server calls the connections, unless the
+ * object says it. CNI_INVALID_NETWORK_CONFIG for values that cannot be meant. Clears the process's
+ * environment, so that no inherited variable changes which database is used.
  */
-typedef int store_open_fn(const cJSON *ipam, struct log *log, struct store *out, struct err *e);
+typedef int store_open_fn(const cJSON *ipam, const char *application_name, struct log *log,
+			  struct store *out, struct err *e);
 store_open_fn store_open;
 
 /* Is this one of libpq's connection keywords? */

@@ -11,6 +11,7 @@
 #include "ipam/resolv_conf.h"
 
 #define MAX_NODE 255 /* bytes */
+#define MAX_NAME 63  /* bytes of an application_name that PostgreSQL keeps */
 
 /* ---- the keys ---- */
 
@@ -203,6 +204,23 @@ static void set_deadline(const struct cni_call *call, double timeout)
 	watch_call(call, timeout - gone + WATCHDOG_SECONDS);
 }
 
+/* What the server calls the connection. With a trace the call is found in the server's log. The
+ * server replaces whatever is not printable ASCII, so the name ends before that: a container id is
+ * not checked where the verb needs none. */
+static const char *application_name(const struct cni_call *call)
+{
+	const char *name;
+	size_t len = 0;
+
+	if (!*call->trace)
+		return "ipam-status-cni";
+	name = mem_printf("%s %s%s%s", call->command, call->trace, *call->container ? " " : "",
+			  call->container);
+	while (len < MAX_NAME && name[len] >= ' ' && name[len] <= '~')
+		len++;
+	return mem_strndup(name, len);
+}
+
 int ipam_open(const struct cni_call *call, struct ipam *out, struct err *e)
 {
 	const struct ipam_setup *setup = call->setup;
@@ -219,7 +237,7 @@ int ipam_open(const struct cni_call *call, struct ipam *out, struct err *e)
 	if (node_read(call->sys, out->conf.node, strcmp(call->command, "DEL") != 0, &out->node, e) <
 	    0)
 		return -1;
-	return setup->open_store(out->conf.ipam, call->log, &out->store, e);
+	return setup->open_store(out->conf.ipam, application_name(call), call->log, &out->store, e);
 }
 
 void ipam_close(struct ipam *i)

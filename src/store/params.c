@@ -257,11 +257,12 @@ static void add_other(struct db_hosts *t, const char *key, const char *value)
 }
 
 /* Defaults come first: of a repeated keyword libpq takes the last. */
-static void add_others(const struct params *params, struct db_hosts *t)
+static void add_others(const struct params *params, const char *application_name,
+		       struct db_hosts *t)
 {
 	t->keys = mem_new((params->n + 8) * sizeof(*t->keys));
 	t->values = mem_new((params->n + 8) * sizeof(*t->values));
-	add_other(t, "fallback_application_name", "ipam-status-cni");
+	add_other(t, "fallback_application_name", application_name);
 	add_other(t, "client_encoding", "UTF8");
 	if (!given(params, "service")) {
 		add_other(t, "user", "cni");
@@ -287,7 +288,8 @@ static int read_connect_timeout(const char *text, struct db_hosts *t, struct err
 	return 0;
 }
 
-int db_hosts_read(const cJSON *ipam, struct db_hosts *out, struct err *e)
+int db_hosts_read(const cJSON *ipam, const char *application_name, struct db_hosts *out,
+		  struct err *e)
 {
 	const char *lists[LISTS];
 	struct params params;
@@ -299,7 +301,7 @@ int db_hosts_read(const cJSON *ipam, struct db_hosts *out, struct err *e)
 	read_lists(&params, lists);
 	if (split_hosts(lists, out, e) < 0)
 		return -1;
-	add_others(&params, out);
+	add_others(&params, application_name, out);
 	/* "any" is also what libpq says where a service says nothing. */
 	if (lists[SESSION_ATTRS] &&
 	    (given(&params, "target_session_attrs") || strcmp(lists[SESSION_ATTRS], "any") != 0))

@@ -363,13 +363,14 @@ static void use_no_modules(void)
 #endif
 }
 
-int store_open(const cJSON *ipam, struct log *log, struct store *out, struct err *e)
+int store_open(const cJSON *ipam, const char *application_name, struct log *log, struct store *out,
+	       struct err *e)
 {
 	struct database *db = mem_new(sizeof(*db));
 
 	set_environment();
 	use_no_modules();
-	if (db_hosts_read(ipam, &db->hosts, e) < 0)
+	if (db_hosts_read(ipam, application_name, &db->hosts, e) < 0)
 		return -1;
 	db->retry = (struct retry){ .query = query,
 				    .known = known,

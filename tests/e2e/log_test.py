@@ -9,6 +9,7 @@ import tempfile
 import time
 
 import faults
+import pg
 import plugin
 import plugin_case
 import tap
@@ -128,6 +129,19 @@ class Levels(Log):
         for which in BOTH:
             for command in ('ADD', 'STATUS', 'DEL', 'GC'):
                 self.assertEqual(self.ask(command, A, which=which, ipam={'logLevel': 'warning'}).stderr, '')
+
+    def test_a_day_of_STATUS_is_what_the_README_says(self):
+        """Every five seconds, as some runtimes ask."""
+        with open(os.path.join(pg.ROOT, 'README.md'), encoding='utf-8') as f:
+            table = re.findall(r'^\| (`error`.*|`info`|`debug`) \| ([0-9,]+) \| (?:about )?([0-9,]+) \|$', f.read(), re.M)
+        said = {level: [int(number.replace(',', '')) for number in (well, down)] for levels, well, down in table
+                for level in re.findall(r'\w+', levels)}
+        for level in ('error', 'warning', 'info', 'debug'):
+            well, down = (len(self.said(self.ask('STATUS', ipam={'logLevel': level, **ipam}))) * 86400 // 5
+                          for ipam in ({}, {'port': pg.free_port()}))
+            self.assertEqual(well, said[level][0], level)
+            # At debug each try has a line, and how many there are in two seconds is left to chance.
+            self.assertAlmostEqual(down, said[level][1], delta=70000 if level == 'debug' else 0, msg=level)
 
 
 class File(Log):

@@ -348,7 +348,7 @@ struct db_hosts hosts_of(const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(json, sizeof(json), fmt, args);
 	va_end(args);
-	if (db_hosts_read(json_of(J(json)), &hosts, &e) < 0)
+	if (db_hosts_read(json_of(J(json)), "a name", &hosts, &e) < 0)
 		fail_msg("%s: %s", json, e.msg);
 	return hosts;
 }

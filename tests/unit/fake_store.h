@@ -25,12 +25,13 @@ struct fake {
 	struct fake_row rows[16];
 	size_t n;
 	int last_id;
-	struct strbuf calls;  /* which functions were called: "insert find" */
-	const char *fails;    /* one that fails, or NULL */
-	const char *doubtful; /* one that fails after it has recorded, or NULL */
-	bool hides_warnings;  /* what del and gc say of the server */
-	char valid[256];      /* GC's list as it came */
-	double gc_grace;      /* and how young a row may be to stay */
+	struct strbuf calls;          /* which functions were called: "insert find" */
+	const char *fails;            /* one that fails, or NULL */
+	const char *doubtful;         /* one that fails after it has recorded, or NULL */
+	bool hides_warnings;          /* what del and gc say of the server */
+	char valid[256];              /* GC's list as it came */
+	double gc_grace;              /* and how young a row may be to stay */
+	const char *application_name; /* as it was opened */
 	struct store_status status;
 	/* Called before each function: what others do meanwhile. */
 	void (*meanwhile)(struct fake *f, const char *function);

@@ -46,6 +46,7 @@ static inline const struct cni_call *make_call(struct made_call *m, const char *
 				     .container = "pod1",
 				     .netns = "/no/such/netns",
 				     .ifname = "eth0",
+				     .trace = "",
 				     .path = path,
 				     .input = conf,
 				     .input_len = strlen(conf),

@@ -9,9 +9,10 @@
 /* The store that the verb will open. */
 static struct fake *the_fake;
 
-static int open_fake(const cJSON *ipam __attribute__((unused)),
+static int open_fake(const cJSON *ipam __attribute__((unused)), const char *application_name,
 		     struct log *log __attribute__((unused)), struct store *out, struct err *e)
 {
+	the_fake->application_name = application_name;
 	if (fake_called(the_fake, "open", e) < 0)
 		return -1;
 	*out = fake_store(the_fake);

@@ -71,6 +71,40 @@ TEST(del_goes_on_with_the_time_of_the_verb)
 	verb_end(&v);
 }
 
+/* PostgreSQL keeps 63 bytes of an application_name, and printable ASCII of it. */
+TEST(a_trace_names_the_connection)
+{
+#define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
+	static const struct {
+		const char *command, *trace, *container, *name;
+	} t[] = {
+		{ "ADD", "", "pod1", "ipam-status-cni" },
+		{ "ADD", TRACE, "pod1", "ADD " TRACE " pod1" },
+		{ "DEL", TRACE, "12345678901234567890123456",
+		  "DEL " TRACE " 12345678901234567890123456" },
+		{ "CHECK", TRACE, "12345678901234567890123456",
+		  "CHECK " TRACE " 123456789012345678901234" },
+		{ "STATUS", TRACE, "", "STATUS " TRACE },
+		/* Verbs without an attachment do not check the container. */
+		{ "GC", TRACE, "a\nb", "GC " TRACE " a" },
+		{ "GC", TRACE, "a\u00fc", "GC " TRACE " a" },
+		{ "STATUS", TRACE, "a\x7f", "STATUS " TRACE " a" },
+	};
+
+	for (size_t i = 0; i < COUNT(t); i++) {
+		struct verb v = { 0 };
+
+		verb_run(&v, open_and_close, t[i].command, "", "", "");
+		v.m.call.trace = t[i].trace;
+		v.m.call.container = t[i].container;
+		verb_run_again(&v, open_and_close);
+		assert_int_equal(v.rc, 0);
+		assert_string_equal(v.fake.application_name, t[i].name);
+		verb_end(&v);
+	}
+#undef TRACE
+}
+
 TEST(what_stops_it_leaves_nothing_open)
 {
 	static const struct {

@@ -64,11 +64,11 @@ static void check(const struct given *g)
 	struct strbuf said = { 0 };
 	struct err e = { 0 };
 
-	if (db_hosts_read(json_of(J(g->ipam)), &t, &e) < 0) {
+	if (db_hosts_read(json_of(J(g->ipam)), "a name", &t, &e) < 0) {
 		strbuf_addf(&said, "%d: %s", (int)e.code, e.msg);
 	} else {
 		assert_string_equal(t.keys[0], "fallback_application_name");
-		assert_string_equal(t.values[0], "ipam-status-cni");
+		assert_string_equal(t.values[0], "a name");
 		assert_string_equal(t.keys[1], "client_encoding");
 		assert_string_equal(t.values[1], "UTF8");
 		assert_null(t.keys[t.n_others]);
@@ -175,7 +175,7 @@ TEST(connection_strings)
 			struct db_hosts t;
 			struct err e = { 0 };
 
-			assert_int_equal(db_hosts_read(json_of(J(ipam)), &t, &e), -1);
+			assert_int_equal(db_hosts_read(json_of(J(ipam)), "a name", &t, &e), -1);
 			assert_err(&e, CNI_INVALID_NETWORK_CONFIG,
 				   mem_printf("ipam.%s is a connection string: give host, port, "
 					      "user, password and dbname a key each",
@@ -208,7 +208,7 @@ static void check_passfile(const char *path, const char *wrong)
 	struct err e = { 0 };
 	const char *ipam = J(mem_printf("{'passfile':'%s'}", path));
 
-	assert_int_equal(db_hosts_read(json_of(ipam), &t, &e), wrong ? -1 : 0);
+	assert_int_equal(db_hosts_read(json_of(ipam), "a name", &t, &e), wrong ? -1 : 0);
 	if (wrong)
 		assert_err(&e, CNI_INVALID_NETWORK_CONFIG,
 			   mem_printf("ipam.passfile %s%s", path, wrong), "");
@@ -236,7 +236,7 @@ TEST(any_number_of_keys_in_bounded_time)
 	for (int i = 0; i < 20000; i++)
 		strbuf_addf(&keys, "%s'user':'%d','k%d':1", i ? "," : "{", i, i);
 	strbuf_addf(&keys, "}");
-	assert_int_equal(db_hosts_read(json_of(J(strbuf_str(&keys))), &t, &e), 0);
+	assert_int_equal(db_hosts_read(json_of(J(strbuf_str(&keys))), "a name", &t, &e), 0);
 	assert_string_equal(t.values[t.n_others - 1], "19999");
 	assert_true(deadline_left(&l) > 0);
 }
@@ -246,9 +246,9 @@ TEST(a_time_for_connecting)
 	struct db_hosts t;
 	struct err e = { 0 };
 
-	assert_int_equal(db_hosts_read(json_of(J("{'connect_timeout':3}")), &t, &e), 0);
+	assert_int_equal(db_hosts_read(json_of(J("{'connect_timeout':3}")), "a name", &t, &e), 0);
 	assert_true(t.connect_timeout == 3);
-	assert_int_equal(db_hosts_read(json_of(J("{'connect_timeout':''}")), &t, &e), 0);
+	assert_int_equal(db_hosts_read(json_of(J("{'connect_timeout':''}")), "a name", &t, &e), 0);
 	assert_true(t.connect_timeout == 0);
 }
 

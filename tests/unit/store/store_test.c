@@ -18,7 +18,7 @@ static int open_store(const char *ipam, struct log *log, struct store *out, stru
 	int rc;
 
 	snprintf(output, sizeof(output), "%s", said ? said : "");
-	rc = store_open(json_of(J(ipam)), log, out, e);
+	rc = store_open(json_of(J(ipam)), "a name", log, out, e);
 	if (output[0])
 		setenv("CMOCKA_MESSAGE_OUTPUT", output, 1);
 	return rc;
