@@ -253,7 +253,7 @@ MAN = $(O)/status-cni.8 $(O)/ipam-status-cni.8
 
 man: $(MAN)
 
-$(O)/%.8: $(O)/% .packaging/man.sh README.md
+$(O)/%.8: $(O)/% .packaging/man.sh $(wildcard README.md */README.md)
 	EMULATOR='$(EMULATOR)' .packaging/man.sh $< >$@.new && mv $@.new $@
 
 # A plugin may be running: each is written under another name and renamed into place.

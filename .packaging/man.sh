@@ -37,13 +37,18 @@ roff_but_macros() {
 	done
 }
 
-# The table of a README whose head begins with the columns $1, as tagged paragraphs.
+# The table of a README whose head begins with the columns $1, as tagged paragraphs. A third column says more.
 table() {
 	local rows
-	rows=$(cat README.md ./*/README.md | awk -F ' *[|] *' -v head="| $1 |" '
-		index($0, head) == 1 { on = 1; getline; next }
+	rows=$(awk -F ' *[|] *' -v head="| $1 |" '
+		index($0, head) == 1 { on = 1; third = $4; getline; next }
 		on && !/^[|]/ { exit }
-		on { print ".TP"; print $2; print $3 ($4 != "" ? "  (default: " $4 ")" : "") }')
+		on {
+			if ($4 == "") more = ""
+			else if (third == "what to do") more = ". " toupper(substr($4, 1, 1)) substr($4, 2)
+			else more = "  (" third ": " $4 ")"
+			print ".TP"; print $2; print $3 more
+		}' README.md ./*/README.md)
 	[[ $rows ]] || { echo "${0##*/}: no README has a table \"$1\"" >&2; exit 1; }
 	roff_but_macros <<<"$rows"
 }

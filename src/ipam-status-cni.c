@@ -16,7 +16,7 @@ static const struct ipam_setup setup = { .open_store = store_open };
 
 static const struct cni_plugin plugin = {
 	.name = "ipam-status-cni",
-	.about = "CNI IPAM plugin that records static addresses in PostgreSQL",
+	.about = "CNI IPAM plugin that records addresses in PostgreSQL",
 	.verbs = verbs,
 	.setup = &setup,
 };

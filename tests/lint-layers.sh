@@ -1,6 +1,6 @@
 #!/bin/sh
 # Checks the house rules that no compiler knows: what may include what, a comment at the head of each source file,
-# no two files of one name, and that README.md names what is there. Run by "make lint". Needs nothing.
+# no two files of one name, and that each README names what is there. Run by "make lint". Needs nothing.
 cd "$(dirname "$0")/.." || exit 1
 
 # The folders that a file may include headers of. src/X and include/X have the rules of X.
@@ -63,15 +63,18 @@ check_names() {
 	done
 }
 
-# The files and folders that README.md names are there.
-check_readme() {
-	{
-		grep -oE '`(src|include|tests|sql|examples|demo-scenarios)/[A-Za-z0-9_./-]*' README.md | tr -d '`'
-		grep -oE '(^|[^a-z/])(base|cni|net|ipam|store)/[a-z_0-9]+\.c' README.md | sed -E 's#^[^a-z]*#src/#'
-	} | sort -u | while read -r name; do
-		[ -e "$name" ] || echo "README.md: there is no $name"
+# The files and folders that each README names are there. Where a README tells of its own folder, names begin there too.
+check_readmes() {
+	for readme in README.md */README.md */*/README.md; do
+		here=$(dirname "$readme")
+		{
+			grep -oE '`(src|include|tests|sql|examples|demo-scenarios)/[A-Za-z0-9_./-]*' "$readme" | tr -d '`'
+			grep -oE '(^|[^a-z/])(base|cni|net|ipam|store)/[a-z_0-9]+\.c' "$readme" | sed -E 's#^[^a-z]*#src/#'
+		} | sort -u | while read -r name; do
+			[ -e "$name" ] || [ -e "$here/$name" ] || echo "$readme: there is no $name"
+		done
 	done
 }
 
-found=$(includes | check_layers; check_heads; check_names; check_readme)
+found=$(includes | check_layers; check_heads; check_names; check_readmes)
 [ -z "$found" ] || { printf '%s\n' "$found"; exit 1; }
