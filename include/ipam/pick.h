@@ -25,7 +25,7 @@ struct plan {
 	struct sequence sequence;
 };
 
-/* The gateways that the call names, wherever: they are never picked. */
+/* What may be picked: never a gateway that the call names, wherever. */
 struct pools pools_of_call(const struct cni_call *call, const struct ipam_conf *conf);
 
 /*

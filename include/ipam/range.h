@@ -56,8 +56,8 @@ const struct range *ranges_holding(const struct ranges *r, const struct ip *ip);
  */
 int address_check(const struct ranges *ranges, struct address *a, struct err *e);
 
-/* CNI_INVALID_NETWORK_CONFIG if the gateway cannot be that of the address: it is of another family,
- * the address itself, or one that no interface can have. A gateway of family 0 is none. */
+/* CNI_INVALID_NETWORK_CONFIG if the gateway cannot be that of the address: it is the address
+ * itself, or one that no interface can have. A gateway of family 0 is none. */
 int gateway_check(const struct ip *gateway, const struct ip *ip, struct err *e);
 
 #endif

@@ -36,9 +36,16 @@ struct pools pools_of_call(const struct cni_call *call, const struct ipam_conf *
 {
 	struct pools pools = pools_of(&conf->ranges);
 	struct addresses gateways = request_gateways(call, conf);
+	const cJSON *route;
+	struct ip gw;
 
 	for (size_t i = 0; i < gateways.n; i++)
 		pools_cut(&pools, &gateways.list[i].ip);
+	cJSON_ArrayForEach(route, conf->answer.routes)
+	{
+		if (json_string(route, "gw") && ip_parse(json_string(route, "gw"), &gw))
+			pools_cut(&pools, &gw);
+	}
 	return pools;
 }
 

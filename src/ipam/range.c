@@ -4,13 +4,17 @@
  */
 #include "ipam/range.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 
-#define MAX_RANGES 4096 /* each one is compared with all before it */
+/* In one set: sums of addresses must not overflow. */
+#define MOST_ADDRESSES ((ip_number)1 << 127)
+
+#define MAX_RANGES 4096 /* whatever is looked for in them is compared with each */
 
 /* ---- what an interface can have ---- */
 
@@ -31,7 +35,7 @@ static const char *why_forbidden(const struct ip *ip)
 	for (const struct forbidden *f = forbidden_addresses; f->net; f++) {
 		struct ip net;
 
-		if (ip_parse(f->net, &net) && net.family == ip->family && ip_in(ip, &net))
+		if (ip_parse(f->net, &net) && ip_in(ip, &net))
 			return f->why;
 	}
 	return NULL;
@@ -49,18 +53,15 @@ static const char *why_reserved(const struct ip *ip)
 	return ip_same_host(ip, &last) ? "is the broadcast address of its prefix" : NULL;
 }
 
-/* Why it cannot be the gateway of an address with that prefix length; NULL: it can. */
+/* Why it cannot be the gateway of an address with that prefix length; NULL: it can. It may lie
+ * elsewhere, and be of the other family (RFC 5549), as host-local and static have it. */
 static const char *why_no_gateway(const struct ip *gateway, const struct ip *ip)
 {
 	struct ip inside = *gateway;
 	const char *why = why_forbidden(gateway);
 
-	if (gateway->family != ip->family)
-		return "is of another family";
-	if (why)
+	if (why || !ip_in(gateway, ip))
 		return why;
-	if (!ip_in(gateway, ip))
-		return NULL;
 	inside.prefix = ip->prefix;
 	return why_reserved(&inside);
 }
@@ -69,8 +70,8 @@ static const char *why_no_gateway(const struct ip *gateway, const struct ip *ip)
 
 static bool range_holds(const struct range *r, const struct ip *ip)
 {
-	return ip->family == r->subnet.family && ip_in(ip, &r->subnet) &&
-	       ip_compare(ip, &r->start) >= 0 && ip_compare(ip, &r->end) <= 0;
+	return ip->family == r->subnet.family && ip_compare(ip, &r->start) >= 0 &&
+	       ip_compare(ip, &r->end) <= 0;
 }
 
 const struct range *ranges_holding(const struct ranges *r, const struct ip *ip)
@@ -192,10 +193,10 @@ static int read_range(const cJSON *json, struct range *r, struct err *e)
 	if (why)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "gateway %s of %s %s",
 			       ip_text(&r->gateway, false, ip), subnet, why);
-	if (r->start.family != r->subnet.family || !ip_in(&r->start, &r->subnet))
+	if (!ip_in(&r->start, &r->subnet))
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "rangeStart %s is not in network %s",
 			       ip_text(&r->start, false, ip), subnet);
-	if (r->end.family != r->subnet.family || !ip_in(&r->end, &r->subnet))
+	if (!ip_in(&r->end, &r->subnet))
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "rangeEnd %s is not in network %s",
 			       ip_text(&r->end, false, ip), subnet);
 	if (ip_compare(&r->end, &r->start) < 0)
@@ -205,48 +206,35 @@ static int read_range(const cJSON *json, struct range *r, struct err *e)
 	return read_excluded(json_get(json, "exclude"), r, e);
 }
 
-static int add_range(struct ranges *all, const struct range *r, struct err *e)
+/* Adds a range to the last set, in which there is room for so many addresses more. */
+static int add_range(const cJSON *json, struct ranges *all, ip_number *room, struct err *e)
 {
+	const struct range *before = all->n > 0 ? &all->list[all->n - 1] : NULL;
+	struct range r = { .set = all->n_sets };
 	char a[IP_TEXT], b[IP_TEXT];
+	ip_number more;
 
 	if (all->n == MAX_RANGES)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "more than %d ranges", MAX_RANGES);
-	for (size_t i = 0; i < all->n; i++) {
-		const struct range *o = &all->list[i];
-
-		if (o->set == r->set && o->subnet.family != r->subnet.family)
-			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-				       "%s and %s in one set: mixed address families",
-				       ip_text(&o->subnet, true, a), ip_text(&r->subnet, true, b));
-		if (range_holds(o, &r->start) || range_holds(o, &r->end) ||
-		    range_holds(r, &o->start))
-			return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s and %s overlap",
-				       ip_text(&o->subnet, true, a), ip_text(&r->subnet, true, b));
-	}
-	all->list = mem_grow_list(all->list, all->n, sizeof(*r));
-	all->list[all->n++] = *r;
+	if (read_range(json, &r, e) < 0)
+		return -1;
+	if (before && before->set == r.set && before->subnet.family != r.subnet.family)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "%s and %s in one set: mixed address families",
+			       ip_text(&before->subnet, true, a), ip_text(&r.subnet, true, b));
+	more = ip_to_number(&r.end) - ip_to_number(&r.start);
+	if (more >= *room)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "a set of more than 2^127 addresses");
+	*room -= more + 1;
+	all->list = mem_grow_list(all->list, all->n, sizeof(r));
+	all->list[all->n++] = r;
 	return 0;
-}
-
-/* More than 2^127 addresses in one set? Then sums of addresses could overflow. */
-static bool too_many(const struct ranges *all, size_t set)
-{
-	const ip_number most = (ip_number)1 << 127;
-	ip_number sum = 0;
-
-	for (size_t i = 0; i < all->n; i++) {
-		const struct range *r = &all->list[i];
-		ip_number more = ip_to_number(&r->end) - ip_to_number(&r->start);
-
-		if (r->set == set && (more >= most || (sum += more + 1) > most))
-			return true;
-	}
-	return false;
 }
 
 /* A set: a list of ranges. */
 static int read_set(const cJSON *set, struct ranges *all, struct err *e)
 {
+	ip_number room = MOST_ADDRESSES;
 	const cJSON *json;
 
 	if (!cJSON_IsArray(set) || !set->child)
@@ -255,13 +243,10 @@ static int read_set(const cJSON *set, struct ranges *all, struct err *e)
 			       "[[{\"subnet\":\"10.10.0.0/16\"}]]");
 	cJSON_ArrayForEach(json, set)
 	{
-		struct range r = { .set = all->n_sets };
-
-		if (read_range(json, &r, e) < 0 || add_range(all, &r, e) < 0)
+		if (add_range(json, all, &room, e) < 0)
 			return -1;
 	}
-	if (too_many(all, all->n_sets++))
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "a set of more than 2^127 addresses");
+	all->n_sets++;
 	return 0;
 }
 
@@ -283,20 +268,50 @@ static int read_sets(const cJSON *json, const char *path, struct ranges *all, st
 static int read_older_form(const cJSON *ipam, struct ranges *all, struct err *e)
 {
 	static const char *const keys[] = { "rangeStart", "rangeEnd", "gateway", "exclude" };
-	struct range r = { .set = all->n_sets };
+	ip_number room = MOST_ADDRESSES;
 
 	if (json_get(ipam, "subnet")) {
-		if (read_range(ipam, &r, e) < 0 || add_range(all, &r, e) < 0)
+		if (add_range(ipam, all, &room, e) < 0)
 			return err_wrap(e, "ipam");
-		if (too_many(all, all->n_sets++))
-			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-				       "ipam.subnet has more than 2^127 addresses");
+		all->n_sets++;
 		return 0;
 	}
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		if (json_get(ipam, keys[i]))
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		const char *text = json_string(ipam, keys[i]);
+
+		if (json_get(ipam, keys[i]) && !(text && !text[0])) /* "" as in a range: absent */
 			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 				       "ipam.%s stands there without ipam.subnet", keys[i]);
+	}
+	return 0;
+}
+
+static int by_start(const void *a, const void *b)
+{
+	const struct range *one = *(const struct range *const *)a;
+	const struct range *other = *(const struct range *const *)b;
+
+	if (one->start.family != other->start.family)
+		return one->start.family - other->start.family;
+	return ip_compare(&one->start, &other->start);
+}
+
+/* Of ranges in the order of their addresses, an overlap is one of two neighbours. */
+static int check_overlaps(const struct ranges *all, struct err *e)
+{
+	const struct range **sorted = mem_new(all->n * sizeof(*sorted));
+	char a[IP_TEXT], b[IP_TEXT];
+
+	for (size_t i = 0; i < all->n; i++)
+		sorted[i] = &all->list[i];
+	qsort(sorted, all->n, sizeof(*sorted), by_start);
+	for (size_t i = 1; i < all->n; i++) {
+		if (range_holds(sorted[i - 1], &sorted[i]->start))
+			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+				       "the ranges of %s and %s overlap",
+				       ip_text(&sorted[i - 1]->subnet, true, a),
+				       ip_text(&sorted[i]->subnet, true, b));
+	}
 	return 0;
 }
 
@@ -307,9 +322,10 @@ int ranges_read(const cJSON *conf, struct ranges *out, struct err *e)
 
 	*out = (struct ranges){ 0 };
 	if (read_sets(runtime, "runtimeConfig.ipRanges", out, e) < 0 ||
-	    read_older_form(ipam, out, e) < 0)
+	    read_older_form(ipam, out, e) < 0 ||
+	    read_sets(json_get(ipam, "ranges"), "ipam.ranges", out, e) < 0)
 		return -1;
-	return read_sets(json_get(ipam, "ranges"), "ipam.ranges", out, e);
+	return check_overlaps(out, e);
 }
 
 const char *ranges_set_text(const struct ranges *r, size_t set)

@@ -35,6 +35,8 @@ WILD = {
     'v6 alone': {'ranges': [[{'subnet': 'fd00:5::/126'}]], 'routes': [V6]},
     'v6 first': {'ranges': [[{'subnet': 'fd00:5::/112'}], [{'subnet': '10.5.0.0/16'}]]},
     'gateway elsewhere': {'ranges': [[{'subnet': '10.5.0.0/24', 'gateway': '169.254.1.1'}]], 'routes': [{**V4, 'gw': '169.254.1.1'}]},
+    'gateways of the other family': {'subnet': '10.5.0.0/24', 'gateway': 'fd00::1',
+                                     'ranges': [[{'subnet': 'fd00:5::/64', 'gateway': '10.0.0.1'}]]},
     'empty strings': {'ranges': [[{'subnet': '10.5.0.0/24', 'rangeStart': '', 'rangeEnd': '', 'gateway': ''}]], 'resolvConf': ''},
     'resolvConf': {'ranges': [[{'subnet': '10.5.0.0/24'}]], 'resolvConf': 'RESOLV_CONF'},
 }

@@ -170,13 +170,14 @@ class Gateways(Requests):
         for conf in (runtime('10.0.0.5/24'), annotated('10.0.0.5/24'), cni_args('10.0.0.5/24')):
             self.gets(['10.0.0.5/24'], args='GATEWAY=10.0.0.1', conf=conf)
 
-    def test_the_configurations_own_may_be_of_another_network(self):
-        self.gets(['10.0.0.5/24 via 10.9.9.9'], ipam={'addresses': [{'address': '10.0.0.5/24', 'gateway': '10.9.9.9'}]})
+    def test_the_configurations_own_may_be_of_another_network_or_family(self):
+        for gateway in ('10.9.9.9', 'fd00::1'):
+            self.gets([f'10.0.0.5/24 via {gateway}'], ipam={'addresses': [{'address': '10.0.0.5/24', 'gateway': gateway}]})
 
     def test_what_is_no_gateway_is_refused(self):
         for gateway in ('x', '10.0.0.1/24', '10.0.0.256', '10.0.0.1 10.0.0.2'):
             self.is_refused('GATEWAY', args=f'IP=10.0.0.5/24;GATEWAY={gateway}')
-        for gateway in ('x', '10.0.0.1/24', 5, [], 'fd00::1'):
+        for gateway in ('x', '10.0.0.1/24', 5, [], 'ff02::1'):
             self.is_refused('gateway', ipam={'addresses': [{'address': '10.0.0.5/24', 'gateway': gateway}]})
 
 

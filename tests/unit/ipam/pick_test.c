@@ -273,6 +273,17 @@ TEST(gateways_that_the_call_names_are_not_picked)
 	assert_int_equal(v.fake.n, 1);
 	assert_int_equal(v.fake.rows[0].ip.bytes[1], 1);
 	verb_end(&v);
+	v = (struct verb){ 0 };
+	add(&v,
+	    "'ranges':[[{'subnet':'10.0.0.0/30'}],[{'subnet':'fd00::/64'}]],"
+	    "'addresses':[{'address':'fd00::5/64','gateway':'10.0.0.2'}]",
+	    "");
+	assert_string_equal(fake_says(&v.fake), "pod-a:fd00::5/64");
+	verb_end(&v);
+	v = (struct verb){ 0 };
+	add(&v, ONE ",'routes':[{'dst':'0.0.0.0/0','gw':'10.0.0.2'}]", "");
+	assert_err(&v.e, CNI_INVALID_NETWORK_CONFIG, "no address was asked for", v.e.details);
+	verb_end(&v);
 }
 
 TEST(status_says_which_set_is_full)
