@@ -51,7 +51,8 @@ class Pods(unittest.TestCase):
     def setUpClass(cls):
         cls.dir = tempfile.mkdtemp(dir='/var/tmp')
         cls.addClassCleanup(shutil.rmtree, cls.dir, ignore_errors=True)
-        ipam = plugin.ipam_conf(server, ranges=[[{'subnet': '10.92.0.0/16'}]], node='containerd-host')
+        # A DEL is to be lost, which takes as long as a DEL may take.
+        ipam = plugin.ipam_conf(server, ranges=[[{'subnet': '10.92.0.0/16'}]], node='containerd-host', timeout=4)
         cls.runtime = runtimes.Containerd(cls.dir, CLIENT, {'cniVersion': '1.0.0', 'name': 'pods', 'plugins': [
             {'type': 'bridge', 'bridge': 'ipam-ctrd0', 'isGateway': True, 'capabilities': {'io.kubernetes.cri.pod-annotations': True}, 'ipam': ipam},
             {'type': plugin.NET, 'chained': True, 'ipam': ipam}]})

@@ -40,8 +40,9 @@ class Case(unittest.TestCase):
         self.dir = tempfile.mkdtemp(dir='/var/tmp')
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
         self.podman = runtimes.Podman(self.dir)
-        self.addCleanup(lambda: self.podman.run('rm', '-f', '-a'))
-        ipam = plugin.ipam_conf(server, ranges=[[{'subnet': '10.91.0.0/16'}], [{'subnet': 'fd00:91::/64'}]], node='podman-host')
+        self.addCleanup(lambda: self.podman.run('rm', '-f', '-t', '0', '-a'))
+        # A DEL is to be lost, which takes as long as a DEL may take.
+        ipam = plugin.ipam_conf(server, ranges=[[{'subnet': '10.91.0.0/16'}], [{'subnet': 'fd00:91::/64'}]], node='podman-host', timeout=4)
         self.podman.network({'cniVersion': '1.0.0', 'name': NET, 'plugins': [
             {'type': 'bridge', 'bridge': 'ipam-podman0', 'isGateway': True, 'capabilities': {'ips': True}, 'ipam': ipam},
             {'type': plugin.NET, 'chained': True, 'ipam': ipam}]})
@@ -53,7 +54,7 @@ class Asked(Case):
         self.assertEqual(self.podman.addresses('one', NET), ['10.91.0.9', 'fd00:91::9'])
         self.assertEqual(rows('host(ip), pod_name, node'), [('10.91.0.9', 'one', 'podman-host'), ('fd00:91::9', 'one', 'podman-host')])
         self.assertIn('10.91.0.9/16', self.podman.run('exec', 'one', '/bin/ip', 'addr'))
-        self.podman.run('rm', '-f', 'one')
+        self.podman.run('rm', '-f', '-t', '0', 'one')
         self.assertEqual(rows(), [])
 
     def test_who_holds_an_address_is_in_podmans_own_words(self):
@@ -73,7 +74,7 @@ class Asked(Case):
         self.podman.start('one', NET)
         picked = self.podman.addresses('one', NET)
         self.assertEqual(rows(), [(a,) for a in picked])
-        self.podman.run('rm', '-f', 'one')
+        self.podman.run('rm', '-f', '-t', '0', 'one')
         self.podman.start('two', NET)
         self.podman.start('one', NET)
         self.assertEqual(self.podman.addresses('one', NET), picked)
