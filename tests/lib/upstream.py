@@ -10,7 +10,7 @@ import pg
 FOLDER = os.path.join(pg.ROOT, 'plugins', 'upstream')
 SOURCE = 'github.com/containernetworking/plugins/plugins/{}@v1.9.1'
 PARTS = {'bridge': 'main/bridge', 'ipvlan': 'main/ipvlan', 'macvlan': 'main/macvlan', 'ptp': 'main/ptp',
-         'host-local': 'ipam/host-local', 'portmap': 'meta/portmap'}
+         'host-local': 'ipam/host-local', 'static': 'ipam/static', 'portmap': 'meta/portmap'}
 MISSING = 'no Go that builds ' + SOURCE.format('…')
 
 
