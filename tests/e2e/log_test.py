@@ -130,9 +130,9 @@ class Levels(Log):
             for command in ('ADD', 'STATUS', 'DEL', 'GC'):
                 self.assertEqual(self.ask(command, A, which=which, ipam={'logLevel': 'warning'}).stderr, '')
 
-    def test_a_day_of_STATUS_is_what_the_README_says(self):
+    def test_a_day_of_STATUS_is_what_the_README_of_the_examples_says(self):
         """Every five seconds, as some runtimes ask."""
-        with open(os.path.join(pg.ROOT, 'README.md'), encoding='utf-8') as f:
+        with open(os.path.join(pg.ROOT, 'examples', 'README.md'), encoding='utf-8') as f:
             table = re.findall(r'^\| (`error`.*|`info`|`debug`) \| ([0-9,]+) \| (?:about )?([0-9,]+) \|$', f.read(), re.M)
         said = {level: [int(number.replace(',', '')) for number in (well, down)] for levels, well, down in table
                 for level in re.findall(r'\w+', levels)}
