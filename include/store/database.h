@@ -79,6 +79,15 @@ struct database {
 	"pg_catalog.pg_logical_emit_message(true, 'ipam-status-cni', ''::pg_catalog.text)"         \
 	"::pg_catalog.text"
 
+/* clang-format off */
+/* How each statement that records begins: see insert_values. */
+#define INTO(ip, position) \
+	"INSERT INTO public.ips (pod_id, interface, ip, network, node, host_id, boot_id," \
+	" pod_namespace, pod_name, pod_uid, machine, position) " \
+	"SELECT $1, $2, " ip ", $4, $5, $6, $7, $8, $9, $10, $11, " position " "
+
+/* clang-format on */
+
 /* Is the server a standby, or told to be read-only? */
 #define READ_ONLY                                                                                  \
 	"(pg_catalog.pg_is_in_recovery()"                                                          \
@@ -102,8 +111,9 @@ int database_run(struct database *db, const struct statement *s, const struct de
 /*
  * The same for what records a reservation: its row_version is added to *inserted, and the rows
  * that gave way to *released (or NULL). STORE_CONFLICT where somebody holds one of the addresses,
- * or the attachment something else; STORE_NOTHING where the reservation has searches and no row was
- * inserted; STORE_FAILED where the server has recorded fewer, or hides warnings.
+ * or the attachment something else; STORE_NOTHING where the reservation has searches, nothing was
+ * to give way and nothing was recorded; STORE_FAILED where the server has recorded fewer, or hides
+ * warnings.
  */
 int database_record(struct database *db, const struct statement *s, const struct deadline *d,
 		    const struct reservation *c, struct row_ids *inserted,

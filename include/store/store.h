@@ -148,8 +148,9 @@ struct store {
 		      struct row_ids *inserted, struct err *);
 	/*
 	 * Finds the first free address for each position of the searches and inserts everything in
-	 * one statement; *picked has what was found. STORE_NOTHING: no room in one of the sets; or
-	 * with `first` set, the pod holds or has left something, which `find` tells.
+	 * one statement; *picked has what was found. STORE_NOTHING: no room for those positions
+	 * that *picked has not. STORE_CONFLICT, with `first` set, also where the pod holds or has
+	 * left something: then nothing was searched.
 	 */
 	int (*pick)(void *context, const struct reservation *, bool first, const struct deadline *,
 		    struct row_ids *inserted, struct allocations *picked, struct err *);

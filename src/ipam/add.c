@@ -24,6 +24,7 @@ struct add {
 	struct ipam ipam;
 	struct addresses asked; /* by name */
 	struct plan plan;
+	struct allocations free; /* what the last pick has found */
 	struct reservation reservation;
 	struct addresses recorded; /* as they stand in the table, with the gateways of this call */
 	struct row_ids inserted;   /* by this call, as far as it knows */
@@ -227,18 +228,18 @@ static int take_over(struct add *a, const struct allocations *stale, struct err 
 static int pick(struct add *a, struct err *e)
 {
 	const struct store *s = &a->ipam.store;
-	struct allocations picked = { 0 };
 	bool first = a->plan.place == 0;
 	int rc;
 
 	plan_next_round(&a->plan);
-	rc = s->pick(s->context, &a->reservation, first, a->call->deadline, &a->inserted, &picked,
+	rc = s->pick(s->context, &a->reservation, first, a->call->deadline, &a->inserted, &a->free,
 		     e);
-	for (size_t i = 0; rc == STORE_DONE && i < picked.n; i++)
-		plan_decide(&a->plan, picked.rows[i].position, &picked.rows[i].ip);
-	if (rc == STORE_DONE)
-		a->recorded = a->plan.addresses;
-	return rc;
+	if (rc != STORE_DONE)
+		return rc;
+	for (size_t i = 0; i < a->free.n; i++)
+		plan_decide(&a->plan, a->free.rows[i].position, &a->free.rows[i].ip);
+	a->recorded = a->plan.addresses;
+	return STORE_DONE;
 }
 
 /* CNI_SET_FULL, unless there is room after all: then it is picked. */
@@ -267,23 +268,25 @@ static int full(struct add *a, size_t set, struct err *e)
 		our_name ? ")" : "", most.count, most.youngest);
 }
 
-/*
- * Decides the picks that `find` has left open. `searched`: the last pick has searched the only set,
- * and found nothing.
- */
-static int settle_open(struct add *a, size_t open, bool searched, struct allocations *stale,
+/* Decides the picks that `find` has left open. Where the last attempt was a pick that found no
+ * room, it has searched every set: none is read again. */
+static int settle_open(struct add *a, size_t open, int last, struct allocations *stale,
 		       struct err *e)
 {
 	const struct store *s = &a->ipam.store;
 	struct searches searches = { 0 };
-	struct allocations found = { 0 };
+	struct allocations found = { 0 }, more;
 	const struct pick *still_open;
 
-	if (!searched)
+	if (last == STORE_NOTHING)
+		found = a->free;
+	else
 		searches = plan_open_searches(&a->plan);
-	if (s->find_free(s->context, &a->reservation, &searches, open, a->call->deadline, &found,
+	if (s->find_free(s->context, &a->reservation, &searches, open, a->call->deadline, &more,
 			 e) != STORE_DONE)
 		return STORE_FAILED;
+	for (size_t i = 0; i < more.n; i++)
+		allocations_add(&found, &more.rows[i]);
 	still_open = plan_settle_open(&a->plan, &found, stale);
 	if (still_open)
 		return full(a, still_open->set, e);
@@ -302,8 +305,7 @@ static int take_over_or_pick(struct add *a, const struct allocations *all, int l
 			allocations_add(&stale, &all->rows[i]);
 	open = plan_settle(&a->plan, all, &stale);
 	if (open > 0 && (stale.n > 0 || last == STORE_NOTHING))
-		return settle_open(a, open, last == STORE_NOTHING && a->plan.n_picks == 1, &stale,
-				   e);
+		return settle_open(a, open, last, &stale, e);
 	if (stale.n > 0 || a->plan.n_picks == 0)
 		return take_over(a, &stale, e);
 	return pick(a, e);

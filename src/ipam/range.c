@@ -288,8 +288,7 @@ static int read_older_form(const cJSON *ipam, struct ranges *all, struct err *e)
 
 static int by_start(const void *a, const void *b)
 {
-	const struct range *one = *(const struct range *const *)a;
-	const struct range *other = *(const struct range *const *)b;
+	const struct range *one = a, *other = b;
 
 	if (one->start.family != other->start.family)
 		return one->start.family - other->start.family;
@@ -299,18 +298,18 @@ static int by_start(const void *a, const void *b)
 /* Of ranges in the order of their addresses, an overlap is one of two neighbours. */
 static int check_overlaps(const struct ranges *all, struct err *e)
 {
-	const struct range **sorted = mem_new(all->n * sizeof(*sorted));
+	struct range *sorted = mem_new(all->n * sizeof(*sorted));
 	char a[IP_TEXT], b[IP_TEXT];
 
 	for (size_t i = 0; i < all->n; i++)
-		sorted[i] = &all->list[i];
+		sorted[i] = all->list[i];
 	qsort(sorted, all->n, sizeof(*sorted), by_start);
 	for (size_t i = 1; i < all->n; i++) {
-		if (range_holds(sorted[i - 1], &sorted[i]->start))
+		if (range_holds(&sorted[i - 1], &sorted[i].start))
 			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 				       "the ranges of %s and %s overlap",
-				       ip_text(&sorted[i - 1]->subnet, true, a),
-				       ip_text(&sorted[i]->subnet, true, b));
+				       ip_text(&sorted[i - 1].subnet, true, a),
+				       ip_text(&sorted[i].subnet, true, b));
 	}
 	return 0;
 }

@@ -108,13 +108,18 @@ int database_run(struct database *db, const struct statement *s, const struct de
 	return q.outcome == QUERY_OK ? STORE_DONE : failed(db, &q, e);
 }
 
-/* A trigger or a rule can silently drop rows. */
-static int all_recorded(const struct rows *r, size_t n, struct err *e)
+static size_t count_recorded(const struct rows *r)
 {
 	size_t recorded = 0;
 
 	for (size_t i = 0; i < r->n; i++)
 		recorded += rows_get(r, i, "row_version") != NULL;
+	return recorded;
+}
+
+/* A trigger or a rule can silently drop rows. */
+static int all_recorded(size_t recorded, size_t n, struct err *e)
+{
 	if (recorded == n)
 		return STORE_DONE;
 	err_set(e, CNI_TRY_AGAIN_LATER, "the database recorded %zu of %zu addresses", recorded, n);
@@ -150,6 +155,7 @@ int database_record(struct database *db, const struct statement *s, const struct
 {
 	struct recorded to = { inserted, released };
 	struct query_result q;
+	size_t recorded;
 
 	run(db, s, d, note_recorded, &to, &q);
 	*rows = q.rows;
@@ -157,9 +163,10 @@ int database_record(struct database *db, const struct statement *s, const struct
 		return STORE_CONFLICT;
 	if (q.outcome != QUERY_OK)
 		return failed(db, &q, e);
-	if (c->searches && rows->n == 0)
+	recorded = count_recorded(rows);
+	if (c->searches && !released && recorded == 0)
 		return STORE_NOTHING;
-	if (all_recorded(rows, c->addresses->n, e) < 0)
+	if (all_recorded(recorded, c->addresses->n, e) < 0)
 		return STORE_FAILED;
 	return refuse_hidden_warnings(rows, e);
 }

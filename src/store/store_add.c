@@ -12,11 +12,6 @@
 /* SQL is laid out by hand. */
 /* clang-format off */
 
-#define INTO(ip, position) \
-	"INSERT INTO public.ips (pod_id, interface, ip, network, node, host_id, boot_id," \
-	" pod_namespace, pod_name, pod_uid, machine, position) " \
-	"SELECT $1, $2, " ip ", $4, $5, $6, $7, $8, $9, $10, $11, " position " "
-
 /* The addresses of $3, sorted by host, so that two callers lock in one order. */
 #define WANTED \
 	"pg_catalog.unnest($3::pg_catalog.inet[]) WITH ORDINALITY AS w(ip, n) " \

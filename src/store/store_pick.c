@@ -55,28 +55,35 @@
  * $1 to $11 as INSERT, but $3 only what is asked for by name, $12 its positions, $13 whether this is the
  * first round, $14 the positions to pick, $15 to $18 the spans.
  *
- * All or none: rows are inserted only if each set has a free address. In the first round nothing is picked
- * where this pod has left something, or holds something: FIND looks at that. The condition may say yes more
- * often than is taken over, never less often.
+ * All or none: rows are inserted only if each set has a free address; otherwise the answer is what is free in the
+ * others. In the first round nothing is searched where this pod has left something, or holds something (position
+ * 0): FIND looks at that. The condition may say yes more often than is taken over, never less often.
  */
 static const char PICK[] =
-	"WITH free AS MATERIALIZED ("
-	FREE("$14", "$15", "$16", "$17", "$18", "$4", "")
-	"WHERE " GUARD "AND NOT EXISTS (SELECT FROM public.ips AS o"
+	"WITH own AS MATERIALIZED ("
+	"SELECT EXISTS (SELECT FROM public.ips AS o"
 	" WHERE $13::pg_catalog.bool AND o.network = $4 AND o.node = $5 AND o.host_id = $6 AND o.interface = $2"
 	" AND (o.pod_id = $1"
 	" OR o.boot_id <> $7 AND o.pod_name = $9 AND COALESCE(o.pod_namespace, '') = COALESCE($8, '')"
-	" OR $10 <> '' AND o.pod_uid = $10))"
-	") "
-	"INSERT INTO public.ips (pod_id, interface, ip, network, node, host_id, boot_id, pod_namespace, pod_name, pod_uid, machine, position) "
-	"SELECT $1, $2, w.ip, $4, $5, $6, $7, $8, $9, $10, $11, w.position "
+	" OR $10 <> '' AND o.pod_uid = $10)) AS exist"
+	"), free AS MATERIALIZED ("
+	FREE("$14", "$15", "$16", "$17", "$18", "$4", "")
+	"WHERE " GUARD "AND NOT (SELECT exist FROM own)"
+	"), new AS ("
+	INTO("w.ip", "w.position")
 	"FROM (SELECT a.ip, a.position"
 	" FROM ROWS FROM (pg_catalog.unnest($3::pg_catalog.inet[]), pg_catalog.unnest($12::pg_catalog.int2[])) AS a(ip, position)"
 	" UNION ALL SELECT ip, position FROM free) AS w "
 	"WHERE (SELECT pg_catalog.count(*) FROM free) = pg_catalog.cardinality($14::pg_catalog.int2[]) "
 	"ORDER BY " HOST("w.ip") " "
-	"RETURNING " ROW_VERSION ", position, pg_catalog.host(ip) AS ip, pg_catalog.masklen(ip) AS prefix, " WARNINGS;
-
+	"RETURNING " ROW_VERSION ", position, ip"
+	") "
+	"SELECT row_version, position, pg_catalog.host(ip) AS ip, pg_catalog.masklen(ip) AS prefix, " WARNINGS " FROM new "
+	"UNION ALL "
+	"SELECT NULL, position, pg_catalog.host(ip), pg_catalog.masklen(ip), NULL FROM free"
+	" WHERE NOT EXISTS (SELECT FROM new) "
+	"UNION ALL "
+	"SELECT NULL, 0, NULL, NULL, NULL FROM own WHERE exist";
 
 /* ---- FIND_FREE: the same without inserting, and what this node has left ---- */
 
@@ -246,7 +253,11 @@ int database_pick(void *db, const struct reservation *c, bool first, const struc
 	v[INSERT_VALUES + 5] = in.last;
 	v[INSERT_VALUES + 6] = in.bits;
 	rc = database_record(db, &s, d, c, inserted, NULL, &r, e);
-	return rc == STORE_DONE ? read_found(&r, picked, e) : rc;
+	if (rc != STORE_DONE && rc != STORE_NOTHING)
+		return rc;
+	if (read_found(&r, picked, e) < 0)
+		return STORE_FAILED;
+	return picked->n > 0 && picked->rows[0].position == 0 ? STORE_CONFLICT : rc;
 }
 
 int database_find_free(void *context, const struct reservation *c, const struct searches *searches,

@@ -311,6 +311,16 @@ class Order(Pick):
         self.earlier("pod_name = 'fill1'", age='10 years 1 day')
         self.assertEqual(self.pick(name='newer'), [left[1]])
 
+    def test_what_this_pod_left_elsewhere_lets_it_take_nothing_of_others_while_there_is_room(self):
+        self.pick(name='a')
+        self.change("pod_id = 'other', pod_name = 'other', node = 'elsewhere'")
+        left = self.fill(2)
+        self.pick(name='a')
+        self.change("ip = '10.9.0.9/24', pod_id = 'old'", "pod_name = 'a'")
+        self.earlier("node <> 'elsewhere'")
+        self.assertNotIn(self.pick(name='a', container='new')[0], left)
+        self.assertEqual(len(self.held()), 5)
+
     def test_never_what_another_node_left(self):
         self.fill(5, ipam={'node': 'elsewhere'})
         self.earlier()

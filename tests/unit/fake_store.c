@@ -253,6 +253,7 @@ static int fake_pick(void *context, const struct reservation *c, bool first,
 	struct addresses all = *c->addresses;
 	struct reservation with = *c;
 	struct fake *f = context;
+	bool full = false;
 	struct ip ip;
 
 	*picked = (struct allocations){ .rows = mem_new(COUNT(f->rows) * sizeof(*picked->rows)) };
@@ -260,7 +261,7 @@ static int fake_pick(void *context, const struct reservation *c, bool first,
 		return STORE_FAILED;
 	for (size_t i = 0; first && i < f->n; i++)
 		if (is_own(&f->rows[i], &c->by) || is_left_by_pod(&f->rows[i], c))
-			return STORE_NOTHING;
+			return STORE_CONFLICT;
 	all.list = mem_new(all.n * sizeof(*all.list));
 	memcpy(all.list, c->addresses->list, all.n * sizeof(*all.list));
 	with.addresses = &all;
@@ -269,12 +270,14 @@ static int fake_pick(void *context, const struct reservation *c, bool first,
 
 		if (i > 0 && position == c->searches->list[i - 1].position)
 			continue;
-		if (!first_free(f, c->by.network, c->searches, position, &ip))
-			return STORE_NOTHING;
+		if (!first_free(f, c->by.network, c->searches, position, &ip)) {
+			full = true;
+			continue;
+		}
 		all.list[position - 1].ip = ip;
 		add_found(picked, position, "", &ip);
 	}
-	return record(f, &with, inserted);
+	return full ? STORE_NOTHING : record(f, &with, inserted);
 }
 
 static void add_stale(const struct fake *f, const struct attachment *a, struct allocations *out)
@@ -295,7 +298,7 @@ static int fake_find_free(void *context, const struct reservation *c, const stru
 	struct fake *f = context;
 	struct ip ip;
 
-	if (fake_called(f, "find_free", e) < 0)
+	if (fake_called(f, s->n > 0 ? "find_free" : "find_left", e) < 0)
 		return STORE_FAILED;
 	*out = (struct allocations){ .rows = mem_new(2 * COUNT(f->rows) * sizeof(*out->rows)) };
 	for (size_t i = 0; i < s->n; i++)

@@ -25,7 +25,8 @@ struct fake {
 	struct fake_row rows[16];
 	size_t n;
 	int last_id;
-	struct strbuf calls;          /* which functions were called: "insert find" */
+	struct strbuf calls;          /* which functions were called: "insert find". find_left is a
+				 find_free that searches nothing */
 	const char *fails;            /* one that fails, or NULL */
 	const char *doubtful;         /* one that fails after it has recorded, or NULL */
 	bool hides_warnings;          /* what del and gc say of the server */

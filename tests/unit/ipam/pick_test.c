@@ -157,7 +157,7 @@ TEST(then_what_others_left_in_an_earlier_boot_of_this_node)
 	hold_all_but(&v, "10.0.0.4");
 	left(&v, "net/node-1/other/eth0", "10.0.0.4/29", "db");
 	add(&v, SMALL, POD);
-	assert_string_equal(calls(&v), "open insert pick find find_free take_over");
+	assert_string_equal(calls(&v), "open insert pick find find_left take_over");
 	assert_true(has(&v, "pod-a:10.0.0.4/29"));
 	assert_int_equal(v.fake.n, 5);
 	verb_end(&v);
@@ -171,13 +171,42 @@ TEST(but_not_of_another_node_and_not_what_is_outside_of_the_set)
 	left(&v, "net/node-2/other/eth0", "10.0.0.4/29", "db");
 	left(&v, "net/node-1/other/eth0", "10.0.9.4/29", "db");
 	add(&v, SMALL, POD);
-	assert_string_equal(calls(&v), "open insert pick find find_free find_holder close");
+	assert_string_equal(calls(&v), "open insert pick find find_left find_holder close");
 	assert_err(&v.e, CNI_SET_FULL,
 		   "no address is left in the range set 10.0.0.0/29: all 5 of its addresses are "
 		   "held",
 		   "node \"node-2\" holds 3 of them, the youngest since yesterday; GC frees what "
 		   "dead containers hold, sql/admin/forget-node.sh what a node holds that is gone "
 		   "for good");
+	verb_end(&v);
+}
+
+TEST(nothing_of_others_is_taken_while_there_is_room_whatever_this_pod_left_elsewhere)
+{
+	struct verb v = { 0 };
+	const char *first = first_place(SMALL), *theirs = another(first);
+
+	holds(&v, first);
+	left(&v, "net/node-1/old/eth0", "10.9.0.9/24", "web");
+	left(&v, "net/node-1/other/eth0", mem_printf("%s/29", theirs), "db");
+	add(&v, SMALL, POD);
+	assert_string_equal(calls(&v), "open insert pick find pick");
+	assert_true(has(&v, mem_printf("other:%s/29", theirs)));
+	assert_int_equal(v.fake.n, 4);
+	verb_end(&v);
+}
+
+TEST(one_set_is_full_of_what_others_left_and_the_other_is_not_searched_again)
+{
+	struct verb v = { 0 };
+
+	fake_holds(&v.fake, "net/node-2/other/eth0", "fd00::2/126", VERB_BOOT, 0);
+	hold_all_but(&v, "10.0.0.4");
+	left(&v, "net/node-1/other/eth0", "10.0.0.4/29", "db");
+	add(&v, TWO_SETS, POD);
+	assert_string_equal(calls(&v), "open insert pick find find_left take_over");
+	assert_true(has(&v, "pod-a:fd00::3/126") && has(&v, "pod-a:10.0.0.4/29"));
+	assert_int_equal(v.fake.n, 7);
 	verb_end(&v);
 }
 
@@ -196,7 +225,7 @@ TEST(a_set_that_is_not_full_any_more_is_picked_from)
 	hold_all_but(&v, "");
 	v.fake.meanwhile = take_it_first;
 	add(&v, SMALL, POD);
-	assert_string_equal(calls(&v), "open insert pick find find_free find_holder pick");
+	assert_string_equal(calls(&v), "open insert pick find find_left find_holder pick");
 	assert_int_equal(v.rc, 0);
 	verb_end(&v);
 }

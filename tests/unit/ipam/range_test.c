@@ -216,7 +216,7 @@ static const char *excluded(const char *list)
 	if (read(mem_printf("[[{%s,'rangeStart':'10.0.0.9','exclude':%s}]]", SUBNET, list), &r,
 		 &e) < 0) {
 		assert_int_equal(e.code, CNI_INVALID_NETWORK_CONFIG);
-		return strcpy(said, e.msg);
+		return mem_strdup(e.msg);
 	}
 	said[0] = '\0';
 	for (size_t i = 0; i < r.list[0].n_excluded; i++)
