@@ -69,7 +69,7 @@ check_readmes() {
 		here=$(dirname "$readme")
 		{
 			grep -oE '`(src|include|tests|sql|examples|demo-scenarios)/[A-Za-z0-9_./-]*' "$readme" | tr -d '`'
-			grep -oE '(^|[^a-z/])(base|cni|net|ipam|store)/[a-z_0-9]+\.c' "$readme" | sed -E 's#^[^a-z]*#src/#'
+			grep -oE '(^|[^a-z/])(base|cni|net|ipam|store)/[a-z_0-9]+\.c\b' "$readme" | sed -E 's#^[^a-z]*#src/#'
 		} | sort -u | while read -r name; do
 			[ -e "$name" ] || [ -e "$here/$name" ] || echo "$readme: there is no $name"
 		done
