@@ -100,18 +100,22 @@ struct released {
 	const char *pod_namespace, *pod_name;       /* may be NULL */
 };
 
+/* Rows that stay, though somebody should know of them: how many, and the youngest. */
+struct staying {
+	size_t n;
+	const char *pod, *interface, *node, *host_id, *since; /* NULL where DEL does not say */
+};
+
 struct released_rows {
 	struct released *rows;
 	size_t n;
 	bool hides_warnings; /* the server's client_min_messages is above warning */
-	/* DEL and GC: rows under this node's name that stay, since another host may have recorded
-	 * them: how many, and one of them. NULL: none */
-	const char *duplicate_node_count, *duplicate_node_pod, *duplicate_node_interface;
-	/* GC: rows of this machine under another name: how many, and one such name */
-	const char *renamed_count, *renamed_node;
-	/* GC: rows under this node's name with another machine id: how many, one such machine id,
-	 * and when the youngest was recorded */
-	const char *reinstalled_count, *reinstalled_host_id, *reinstalled_since;
+	/* DEL and GC: rows under this node's name that another host may have recorded. */
+	struct staying duplicate;
+	/* GC: rows of this machine under another name. */
+	struct staying renamed;
+	/* GC: rows under this node's name with another machine id. */
+	struct staying reinstalled;
 };
 
 struct gc_request {

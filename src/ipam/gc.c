@@ -148,13 +148,13 @@ int ipam_del(const struct cni_call *call, struct cni_reply *out, struct err *e)
 	a = ipam_attachment(call, &i);
 	rc = i.store.del(i.store.context, &a, call->deadline, &gone, e);
 	log_released(call, &gone);
-	if (gone.duplicate_node_count)
+	if (gone.duplicate.n)
 		log_line(
 			call->log, LOG_WARNING,
-			"%s rows of \"%s-%s\" were recorded by another machine under the name of "
+			"%zu rows of \"%s-%s\" were recorded by another machine under the name of "
 			"this one, and stay: two hosts share the name \"%s\"; give each a \"node\" "
 			"of its own",
-			gone.duplicate_node_count, a.pod, a.interface, i.node.name);
+			gone.duplicate.n, a.pod, a.interface, i.node.name);
 	ipam_close(&i);
 	return rc;
 }
@@ -162,30 +162,30 @@ int ipam_del(const struct cni_call *call, struct cni_reply *out, struct err *e)
 /* Rows that a GC of this host cannot free, and that nobody else will. */
 static void warn_left(struct log *log, const struct node *node, const struct released_rows *gone)
 {
-	if (gone->duplicate_node_count)
+	if (gone->duplicate.n)
 		log_line(log, LOG_WARNING,
-			 "%s rows of this node, such as \"%s-%s\", are of another boot id but "
+			 "%zu rows of this node, such as \"%s-%s\", are of another boot id but "
 			 "younger than this boot or of another machine, and stay: two hosts share "
 			 "the "
 			 "name \"%s\"; give each a \"node\" of its own (if the hardware was "
 			 "replaced: sql/admin/forget-node.sh --machine)",
-			 gone->duplicate_node_count, gone->duplicate_node_pod,
-			 gone->duplicate_node_interface, node->name);
-	if (gone->renamed_count)
+			 gone->duplicate.n, gone->duplicate.pod, gone->duplicate.interface,
+			 node->name);
+	if (gone->renamed.n)
 		log_line(log, LOG_WARNING,
-			 "this machine recorded %s rows under another name, such as \"%s\", and "
+			 "this machine recorded %zu rows under another name, such as \"%s\", and "
 			 "they "
 			 "stay: if no host has that name any more, sql/admin/forget-node.sh \"%s\" "
 			 "releases them",
-			 gone->renamed_count, gone->renamed_node, gone->renamed_node);
-	if (gone->reinstalled_count)
+			 gone->renamed.n, gone->renamed.node, gone->renamed.node);
+	if (gone->reinstalled.n)
 		log_line(log, LOG_WARNING,
-			 "%s rows have the name of this host and another machine id, the youngest "
+			 "%zu rows have the name of this host and another machine id, the youngest "
 			 "is "
 			 "of %s, and they stay: if this host was installed anew, "
 			 "sql/admin/forget-node.sh --host-id \"%s\" \"%s\" releases them",
-			 gone->reinstalled_count, gone->reinstalled_since,
-			 gone->reinstalled_host_id, node->name);
+			 gone->reinstalled.n, gone->reinstalled.since, gone->reinstalled.host_id,
+			 node->name);
 }
 
 int ipam_gc(const struct cni_call *call, struct cni_reply *out, struct err *e)

@@ -173,7 +173,7 @@ int database_record(struct database *db, const struct statement *s, const struct
 
 bool hides_warnings(const struct rows *r)
 {
-	const char *level = rows_get(r, 0, "warnings");
+	const char *level = rows_get(r, r->n - 1, "warnings");
 
 	return level && (strcmp(level, "error") == 0 || strcmp(level, "fatal") == 0 ||
 			 strcmp(level, "panic") == 0);
@@ -230,19 +230,26 @@ const char *or_empty(const char *text)
 	return text ? text : "";
 }
 
-static void note_what_stays(struct released_rows *out, const struct rows *r, size_t i)
+static void note_what_stays(const char *kind, const struct rows *r, struct staying *out)
 {
-	if (row_is(r, i, "duplicate")) {
-		out->duplicate_node_count = rows_get(r, i, "count");
-		out->duplicate_node_pod = rows_get(r, i, "pod_id");
-		out->duplicate_node_interface = rows_get(r, i, "interface");
-	} else if (row_is(r, i, "renamed")) {
-		out->renamed_count = rows_get(r, i, "count");
-		out->renamed_node = rows_get(r, i, "name");
-	} else if (row_is(r, i, "reinstalled")) {
-		out->reinstalled_count = rows_get(r, i, "count");
-		out->reinstalled_host_id = rows_get(r, i, "name");
-		out->reinstalled_since = rows_get(r, i, "since");
+	double youngest = 0;
+
+	*out = (struct staying){ 0 };
+	for (size_t i = 0; i < r->n; i++) {
+		double recorded;
+
+		if (!row_is(r, i, kind))
+			continue;
+		out->n++;
+		recorded = strtod(or_empty(rows_get(r, i, "epoch")), NULL);
+		if (out->n > 1 && recorded <= youngest)
+			continue;
+		youngest = recorded;
+		out->pod = rows_get(r, i, "pod_id");
+		out->interface = rows_get(r, i, "interface");
+		out->node = rows_get(r, i, "node");
+		out->host_id = rows_get(r, i, "host_id");
+		out->since = rows_get(r, i, "since");
 	}
 }
 
@@ -252,8 +259,7 @@ void note_released(void *released, const struct rows *r)
 
 	out->rows = mem_grow(out->rows, out->n * sizeof(*out->rows),
 			     (out->n + r->n) * sizeof(*out->rows));
-	for (size_t i = 0; i < r->n; i++) {
-		note_what_stays(out, r, i);
+	for (size_t i = 0; i < r->n; i++)
 		if (row_is(r, i, "gone"))
 			out->rows[out->n++] =
 				(struct released){ .ip = or_empty(rows_get(r, i, "ip")),
@@ -262,7 +268,9 @@ void note_released(void *released, const struct rows *r)
 						   .boot_id = rows_get(r, i, "boot_id"),
 						   .pod_namespace = rows_get(r, i, "pod_namespace"),
 						   .pod_name = rows_get(r, i, "pod_name") };
-	}
+	note_what_stays("duplicate", r, &out->duplicate);
+	note_what_stays("renamed", r, &out->renamed);
+	note_what_stays("reinstalled", r, &out->reinstalled);
 	out->hides_warnings |= hides_warnings(r);
 }
 

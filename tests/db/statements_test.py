@@ -227,6 +227,7 @@ class Statements(unittest.TestCase):
                 ('GC', mine, {'boot_id': "'other'", 'created_on': old, 'machine': "'another'"}, {'duplicate'}),
                 ('GC', {"'n7'": "'x'", "'h7'": "'h1'"}, {'machine': "'m'"}, {'renamed'}),
                 ('GC', {"'n7'": "'n1'", "'h7'": "'x'"}, {'machine': "'m'"}, {'reinstalled'}),
+                ('GC', {"'n7', 'h7'": "'n1', ''", "'h7'": "'h1'"}, {'machine': "'m'"}, {'reinstalled'}),
                 ('DEL', mine, {'boot_id': "'other'", 'machine': "'another'"}, {'duplicate'}),
                 ('DEL', mine, {'boot_id': "'other'", 'machine': "'m'"}, {'gone'})):
             with self.subTest(name, columns=columns):

@@ -453,9 +453,14 @@ static bool is_of_machine(const struct fake_row *r, const struct node *node)
 	       strcmp(r->host_id, node->machine_id) == 0 && strcmp(r->machine, node->machine) == 0;
 }
 
-static const char *one_more(const char *count)
+static void note_staying(struct staying *to, const struct fake_row *r)
 {
-	return mem_printf("%d", count ? atoi(count) + 1 : 1);
+	*to = (struct staying){ .n = to->n + 1,
+				.pod = mem_strdup(r->pod),
+				.interface = mem_strdup(r->interface),
+				.node = mem_strdup(r->node),
+				.host_id = mem_strdup(r->host_id),
+				.since = "yesterday" };
 }
 
 static int fake_del(void *context, const struct attachment *a,
@@ -474,7 +479,7 @@ static int fake_del(void *context, const struct attachment *a,
 		    strcmp(r->interface, a->interface) != 0)
 			continue;
 		if (is_same_attachment(r, a) && is_clones(r, a->node))
-			out->duplicate_node_count = one_more(out->duplicate_node_count);
+			note_staying(&out->duplicate, r);
 		else if (is_of_node(r, a->node) || (!r->node[0] && !r->host_id[0]) ||
 			 is_of_machine(r, a->node))
 			release_row(f, i, out);
@@ -505,21 +510,15 @@ static int fake_gc(void *context, const struct gc_request *g,
 
 		if (strcmp(r->network, g->network) != 0)
 			continue;
-		if (is_of_machine(r, g->node) && !is_of_node(r, g->node)) {
-			out->renamed_count = one_more(out->renamed_count);
-			out->renamed_node = mem_strdup(r->node);
-		}
-		if (strcmp(r->node, g->node->name) == 0 && !is_of_node(r, g->node)) {
-			out->reinstalled_count = one_more(out->reinstalled_count);
-			out->reinstalled_host_id = mem_strdup(r->host_id);
-			out->reinstalled_since = "yesterday";
-		}
-		if (!is_of_node(r, g->node))
+		if (!is_of_node(r, g->node)) {
+			if (strcmp(r->node, g->node->name) == 0)
+				note_staying(&out->reinstalled, r);
+			else if (is_of_machine(r, g->node))
+				note_staying(&out->renamed, r);
 			continue;
+		}
 		if (is_of_other_boot(r, g->node) && !is_earlier(r, g->node)) {
-			out->duplicate_node_count = one_more(out->duplicate_node_count);
-			out->duplicate_node_pod = mem_strdup(r->pod);
-			out->duplicate_node_interface = mem_strdup(r->interface);
+			note_staying(&out->duplicate, r);
 		} else if (!is_valid(g->valid, r) && (g->grace <= 0 || r->age > g->grace)) {
 			release_row(f, i, out);
 		}

@@ -496,11 +496,15 @@ TEST(what_was_released_in_doubt_is_told_too)
 TEST(collecting)
 {
 	static const char *const scripts[] = { ANSWER(
-		"columns:kind,pod_id,interface,ip,pod_namespace,pod_name,count,name,since,warnings "
-		"row:gone,pod-b,eth0,10.0.0.5,ns,web,~,~,~,notice "
-		"row:duplicate,pod-t,eth1,~,~,~,3,~,~,notice row:renamed,~,~,~,~,~,4,old,~,notice "
-		"row:reinstalled,~,~,~,~,~,5,id,today,notice "
-		"row:gone,pod-c,eth0,fd00::5,~,~,~,~,~,notice row:said,~,~,0/1,~,~,~,~,~,notice") };
+		"columns:kind,pod_id,interface,ip,pod_namespace,pod_name,node,host_id,since,epoch,"
+		"warnings "
+		"row:gone,pod-b,eth0,10.0.0.5,ns,web,~,~,~,~,~ "
+		"row:duplicate,pod-t,eth1,~,~,~,me,id,today,20.5,~ "
+		"row:renamed,pod-r,eth0,~,~,~,old,id,today,20.5,~ "
+		"row:reinstalled,pod-a,eth0,~,~,~,me,earlier,monday,9,~ "
+		"row:reinstalled,pod-a,eth0,~,~,~,me,youngest,tuesday,10,~ "
+		"row:reinstalled,pod-a,eth0,~,~,~,me,earliest,sunday,8,~ "
+		"row:gone,pod-c,eth0,fd00::5,~,~,~,~,~,~,~ row:said,~,~,0/1,~,~,~,~,~,~,notice") };
 	const struct gc_request g = { "net", &node, 0, "[]" };
 	struct opened o;
 	struct released_rows gone;
@@ -512,14 +516,14 @@ TEST(collecting)
 	assert_string_equal(gone.rows[0].pod_namespace, "ns");
 	assert_string_equal(gone.rows[0].pod_name, "web");
 	assert_string_equal(gone.rows[1].ip, "fd00::5");
-	assert_string_equal(gone.duplicate_node_count, "3");
-	assert_string_equal(gone.duplicate_node_pod, "pod-t");
-	assert_string_equal(gone.duplicate_node_interface, "eth1");
-	assert_string_equal(gone.renamed_count, "4");
-	assert_string_equal(gone.renamed_node, "old");
-	assert_string_equal(gone.reinstalled_count, "5");
-	assert_string_equal(gone.reinstalled_host_id, "id");
-	assert_string_equal(gone.reinstalled_since, "today");
+	assert_int_equal(gone.duplicate.n, 1);
+	assert_string_equal(gone.duplicate.pod, "pod-t");
+	assert_string_equal(gone.duplicate.interface, "eth1");
+	assert_int_equal(gone.renamed.n, 1);
+	assert_string_equal(gone.renamed.node, "old");
+	assert_int_equal(gone.reinstalled.n, 3);
+	assert_string_equal(gone.reinstalled.host_id, "youngest");
+	assert_string_equal(gone.reinstalled.since, "tuesday");
 	assert_false(gone.hides_warnings);
 	shut(&o);
 }
