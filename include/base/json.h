@@ -51,7 +51,7 @@ struct json_key {
 	enum json_type type; /* null is of every type: it says nothing */
 	/* The keys of the object, or of each object in the list and the lists in it; NULL: any. */
 	const struct json_key *inside;
-	bool answer; /* only ADD's answer is made of it: see json_rules.releasing */
+	bool answer; /* only ADD's answer needs it: see json_rules.releasing */
 	/* In the row that ends the table: which further keys are known; NULL: no others. */
 	bool (*also)(const char *key);
 };

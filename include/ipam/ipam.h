@@ -54,8 +54,8 @@ void ipam_close(struct ipam *i);
 /* A value of CNI_ARGS; NULL where it is absent or empty. */
 const char *call_arg(const struct cni_call *call, const char *key);
 
-/* Texts for log lines and messages: "pod default/web", "" where the pod is not known; the pod of
- * the call; the same in brackets behind a blank; who holds a row, on which node and since when. */
+/* Texts for log lines and messages: "pod default/web", or "" where the pod is not known; a text in
+ * brackets behind a blank, or "" for ""; who holds a row, on which node and since when. */
 const char *pod_text(const char *pod_namespace, const char *pod_name);
 const char *in_brackets(const char *text);
 const char *holder_text(const struct allocation *row);

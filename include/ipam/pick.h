@@ -30,8 +30,8 @@ struct pools pools_of_call(const struct cni_call *call, const struct ipam_conf *
 
 /*
  * Puts the addresses that are asked for in the order of the sets. Each set of which something may
- * be picked and nothing is asked for gets a pick: the first place at first. Without sets the plan
- * is what is asked for.
+ * be picked and nothing is asked for gets a pick, which begins with the caller's first place.
+ * Without sets the plan is what is asked for.
  */
 struct plan plan_of(const struct cni_call *call, const struct ipam *i, const struct reservation *r,
 		    const struct addresses *asked);

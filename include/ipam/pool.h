@@ -37,8 +37,8 @@ ip_number pools_size(const struct pools *all, size_t set);
 /* May this address be picked from the set? */
 bool pools_hold(const struct pools *all, size_t set, const struct ip *ip);
 
-/* A caller's sequence of places: place i of a range comes from `start` + i times `step`, and from
- * the number of addresses of the range as it is written. */
+/* A caller's sequence of places: place i of a range is `start` + i * `step` with its bits mixed,
+ * modulo the number of addresses of the range as it is written. */
 struct sequence {
 	ip_number start, step;
 };

@@ -138,10 +138,11 @@ struct holder {
 enum { STORE_FAILED = -1, STORE_DONE = 0, STORE_CONFLICT = 1, STORE_NOTHING = 2 };
 
 /*
- * Each function returns STORE_DONE only where the server said success without a warning and nothing
- * was cancelled. STORE_FAILED sets the error: CNI_TRY_AGAIN_LATER, or CNI_INVALID_NETWORK_CONFIG
- * where libpq does not accept the parameters. STORE_CONFLICT: somebody holds one of the addresses,
- * or the attachment holds others; nothing was recorded, `find` tells who it is.
+ * Each function returns STORE_DONE only where the server said success, the commit did not complain
+ * that it was not replicated, and nothing was cancelled. STORE_FAILED sets the error:
+ * CNI_TRY_AGAIN_LATER, or CNI_INVALID_NETWORK_CONFIG where libpq does not accept the parameters.
+ * STORE_CONFLICT: somebody holds one of the addresses, or the attachment holds others; nothing was
+ * recorded, `find` tells who it is.
  *
  * `inserted` collects the versions of all rows that this process has inserted as far as it knows,
  * also when the function fails. It is what `release` takes when the answer cannot be given.
