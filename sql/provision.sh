@@ -13,6 +13,9 @@
 # "template1" or "ipam": then that one is used instead of "ipam". Without it, POSTGRES_USER and POSTGRES_DB count where
 # the official container image sets them. Passwords for CONNINFO belong into PGPASSWORD or a passfile.
 #
+# IPAM_HISTORY=DAYS installs optional/history.sql, or changes its days, IPAM_HISTORY=off removes it; without it nothing
+# changes there.
+#
 # The password of "cni" is set whenever IPAM_PASSWORD is there and not empty. psql (14 or later) hashes it: it is in no
 # command line, and the server never sees it. Safe to run again, and at once from several places.
 
@@ -28,7 +31,7 @@ here=$(dirname "${BASH_SOURCE[0]}")
 parts=$here/parts
 
 usage() {
-	echo "usage: [IPAM_PASSWORD=…] ${0##*/} [CONNINFO]    for example: ${0##*/} 'host=db user=postgres'"
+	echo "usage: [IPAM_PASSWORD=…] [IPAM_HISTORY=DAYS|off] ${0##*/} [CONNINFO]    for example: ${0##*/} 'host=db user=postgres'"
 }
 
 fail() {
@@ -99,6 +102,14 @@ set_rights() {
 	return "$status"
 }
 
+# Who had which address when: installed or removed where that is asked for.
+set_history() {
+	local said
+	[[ -n $history ]] || return 0
+	said=$(run "$target" -v days="$history" -f "$here/optional/history.sql") || fail 'the history is as it was'
+	echo "${0##*/}: $said"
+}
+
 # A membership in ipam_owner that this script gave is taken back, however it ends.
 give_back() {
 	run "$start" -f "$parts/give-back.sql" || true
@@ -131,6 +142,10 @@ password=${IPAM_PASSWORD:-}
 unset IPAM_PASSWORD
 [[ $password != *[$'\r\n']* ]] || fail 'IPAM_PASSWORD has a line break in it: use a password of one line'
 
+history=${IPAM_HISTORY:-}
+[[ $history =~ ^(off|[1-9][0-9]{0,4})?$ ]] ||
+	fail 'IPAM_HISTORY is neither a number of days, from 1 to 99999, nor "off"'
+
 # Without a word about the database, start from one that every server has.
 conninfo=${1:-fallback_application_name=provision}
 [[ $conninfo == *=* || $conninfo == *://* ]] || conninfo="dbname='$conninfo'"
@@ -153,4 +168,5 @@ fi
 migrate || exit 1
 set_password
 set_rights || fail 'not ready for the plugin'
+set_history
 echo "${0##*/}: ready for the plugin"

@@ -2,6 +2,7 @@
 -- view, or writing a table with a trigger, runs its maker's code with the rights of whoever reads or writes. Even
 -- planning a query evaluates what stands in the indexes of its tables.
 \set SHOW_CONTEXT never
+\ir ../optional/history-trigger.sql
 
 -- What could run something when a table is read, written or analyzed, and the statement that removes it.
 CREATE OR REPLACE FUNCTION pg_temp.planted(rel oid) RETURNS TABLE (what text, remedy text)
@@ -15,8 +16,8 @@ AS $$
 	SELECT format('%s has the trigger %I', rel::regclass, tgname),
 	       CASE WHEN tgisinternal THEN format('ALTER TABLE %s DROP CONSTRAINT %I', k.conrelid::regclass, k.conname)
 	            ELSE format('DROP TRIGGER %I ON %s', tgname, rel::regclass) END
-	  FROM pg_trigger LEFT JOIN pg_constraint AS k ON k.oid = tgconstraint
-	 WHERE tgrelid = rel
+	  FROM pg_trigger AS t LEFT JOIN pg_constraint AS k ON k.oid = tgconstraint
+	 WHERE tgrelid = rel AND NOT pg_temp.is_history(t.oid)
 	UNION ALL
 	SELECT format('%s has the rule %I', rel::regclass, rulename), format('DROP RULE %I ON %s', rulename, rel::regclass)
 	  FROM pg_rewrite JOIN pg_class AS c ON c.oid = ev_class AND relkind IN ('r', 'p')

@@ -13,5 +13,5 @@ SELECT pg_temp.refuse('role cni has another one''s rights', array_agg(what), arr
   FROM pg_temp.run_as_more() \g /dev/null
 \endif
 SELECT pg_temp.refuse_planted(to_regclass('public.' || name))
-  FROM unnest('{ips,ips_schema,ips_rejected}'::text[]) AS name \g /dev/null
+  FROM unnest('{ips,ips_schema,ips_rejected,ips_history}'::text[]) AS name \g /dev/null
 ROLLBACK;

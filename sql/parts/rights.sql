@@ -44,12 +44,13 @@ SELECT c.oid
    AND (c.oid IN (SELECT o.objid FROM pg_temp.owned_by_cni() AS o)
         OR (rolsuper OR relowner = (SELECT oid FROM pg_roles WHERE rolname = session_user))
            AND c.oid IN (to_regclass('public.ips'), to_regclass('public.ips_schema'),
-                         to_regclass('public.ips_rejected'), to_regclass('public.ips_go_demo')));
+                         to_regclass('public.ips_rejected'), to_regclass('public.ips_history'),
+                         to_regclass('public.ips_go_demo')));
 SELECT pg_temp.lock_tables(VARIADIC array_agg(oid::regclass)) FROM handed_over HAVING count(*) > 0 \g /dev/null
 SELECT pg_temp.refuse('role cni owns what is never handed on', array_agg(what), array_agg(remedy))
   FROM pg_temp.not_handed_on() WHERE NOT :'mighty' \g /dev/null
 SELECT pg_temp.refuse_planted(to_regclass('public.' || name))
-  FROM unnest('{ips,ips_schema,ips_rejected}'::text[]) AS name \g /dev/null
+  FROM unnest('{ips,ips_schema,ips_rejected,ips_history}'::text[]) AS name \g /dev/null
 SELECT format('ALTER TABLE %s OWNER TO ipam_owner', oid::regclass) FROM handed_over \gexec
 SELECT format('ALTER %s %s OWNER TO ipam_owner', upper(type), identity)
   FROM pg_temp.owned_by_cni()
@@ -71,6 +72,7 @@ SELECT format('REVOKE ALL ON %s FROM cni', oid::regclass)
  WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND pg_has_role(relowner, 'USAGE')
 \gexec
 REVOKE ALL ON public.ips, public.ips_schema, public.ips_rejected FROM PUBLIC;
+SELECT 'REVOKE ALL ON public.ips_history FROM PUBLIC' WHERE to_regclass('public.ips_history') IS NOT NULL \gexec
 GRANT SELECT, INSERT, DELETE, UPDATE (boot_id, machine, created_on, position) ON public.ips TO cni;
 GRANT SELECT ON public.ips_schema TO cni;
 GRANT SELECT ON public.ips_allocations, public.ips_counts TO ipam_reader;

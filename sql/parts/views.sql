@@ -11,11 +11,13 @@ SELECT a.network, host(a.ip)::inet AS address, masklen(a.ip) AS prefix_length,
        a.node, a.host_id, a.machine, a.boot_id,
        least(a.held_since, a.created_on) AS held_since,
        a.created_on AS confirmed_on,
-       EXISTS (SELECT
-                 FROM (SELECT node, host_id, boot_id, max(created_on) AS last FROM public.ips GROUP BY node, host_id, boot_id) AS b
-                WHERE b.node = a.node AND b.host_id = a.host_id AND b.boot_id <> a.boot_id AND b.last > a.created_on)
-       AS earlier_boot
-  FROM public.ips AS a;
+       coalesce(CASE a.boot_id WHEN b.boot_id THEN b.before ELSE b.last END > a.created_on, false) AS earlier_boot
+  FROM public.ips AS a
+  -- Of each node, the boot of its youngest row, and when it and the boot before it recorded last.
+  JOIN (SELECT node, host_id, (array_agg(boot_id ORDER BY last DESC))[1] AS boot_id,
+               max(last) AS last, (array_agg(last ORDER BY last DESC))[2] AS before
+          FROM (SELECT node, host_id, boot_id, max(created_on) AS last FROM public.ips GROUP BY node, host_id, boot_id) AS boots
+         GROUP BY node, host_id) AS b ON b.node = a.node AND b.host_id = a.host_id;
 COMMENT ON VIEW public.ips_allocations IS 'Who holds which address. earlier_boot: a younger row of the same node and host '
 	'id has another boot id. A node that has recorded nothing since its reboot shows none.';
 COMMENT ON COLUMN public.ips_allocations.held_since IS 'since when this attachment holds the address';

@@ -25,6 +25,24 @@ class Views(privileges.Provision):
     def test_rows_of_earlier_boots_are_marked(self):
         self.assertEqual(self.server.psql('SELECT container FROM ips_allocations WHERE earlier_boot'), [['c1']])
 
+    def test_a_row_of_another_boot_counts_where_it_is_younger(self):
+        def rows(*boots):
+            return ', '.join(f"('c', 'n', '{boot}', 'c{i}', 'eth0', '10.1.0.{i}', '2026-01-0{day}')"
+                             for i, (boot, day) in enumerate(boots, 1))
+        for boots, earlier in (([('b1', 1), ('b2', 2), ('b1', 3)], ['c1', 'c2']), ([('b1', 1), ('b1', 2)], []),
+                               ([('b1', 1), ('b2', 2), ('b3', 3)], ['c1', 'c2']), ([('b1', 1), ('b2', 1)], [])):
+            with self.subTest(boots):
+                self.server.psql("DELETE FROM ips WHERE network = 'c'; INSERT INTO ips (network, node, boot_id, pod_id, interface, ip, created_on) "
+                                 'VALUES ' + rows(*boots))
+                self.assertEqual(self.server.psql("""SELECT container FROM ips_allocations WHERE network = 'c' AND earlier_boot
+                                                      ORDER BY 1"""), [[c] for c in earlier])
+
+    def test_many_rows_are_no_work_for_minutes(self):
+        self.server.psql("""INSERT INTO ips (network, node, host_id, boot_id, pod_id, interface, ip)
+            SELECT 'c', 'n' || i % 300, 'h', 'b' || i / 10000, i, 'eth0', inet '10.0.0.0' + i FROM generate_series(1, 30000) AS i""")
+        self.server.psql("""SET statement_timeout = '20s'; SELECT count(*) FROM ips_allocations WHERE earlier_boot;
+                            SELECT * FROM ips_counts; SELECT * FROM who_has('10.0.0.1')""")
+
     def test_what_was_never_held_later_than_it_was_recorded(self):
         self.assertEqual(self.server.psql("""SELECT held_since = timestamptz '2026-01-02 11:00+00' FROM ips_allocations
                                               WHERE container = 'c3'"""), [['t']])
@@ -46,8 +64,9 @@ class Views(privileges.Provision):
             self.server.psql(sql, user='grafana', password='g')
             for user, password in (('other', 'o'), ('cni', 'cni')):
                 self.refused(sql, '42501', user=user, password=password)
-        for sql in ('SELECT * FROM public.ips', 'DELETE FROM public.ips', 'DELETE FROM public.ips_allocations'):
+        for sql in ('SELECT * FROM public.ips', 'DELETE FROM public.ips', 'TRUNCATE public.ips'):
             self.refused(sql, '42501', user='grafana', password='g')
+        self.refused('DELETE FROM public.ips_allocations', '55000')  # nobody writes through it
 
     def test_they_are_made_anew_where_role_cni_made_them(self):
         self.wipe()
