@@ -7,6 +7,9 @@
 #ifndef BASE_ERR_H
 #define BASE_ERR_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 /* The codes of the CNI specification (section "Error") and, from 100 on, our own. */
 enum cni_code {
 	CNI_INCOMPATIBLE_VERSION = 1,   /* protocol version, or a verb that it does not have */
@@ -24,10 +27,11 @@ enum cni_code {
 	CNI_SET_FULL = 103              /* no address is left in a range set */
 };
 
+#define ERR_TEXT 1024
+
 struct err {
 	enum cni_code code; /* 0: nothing was set */
-	char msg[1024];
-	char details[1024];
+	char msg[ERR_TEXT], details[ERR_TEXT];
 };
 
 /*
@@ -46,5 +50,19 @@ int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 
 
 /* Makes text a single line of valid UTF-8, in place, as err_set does. */
 void sanitize_line(char *text);
+
+/* ---- UTF-8 ---- */
+
+/* Bytes of the character at `text`, of which `left` (1 or more) may be read; 0: not valid UTF-8. */
+size_t utf8_char(const char *text, size_t left);
+
+/* Is the character of that length (see utf8_char) a control character (C0, DEL, C1)? */
+bool utf8_control(const char *text, size_t len);
+
+/* Is the whole text valid UTF-8? */
+bool utf8_valid(const char *text);
+
+/* Text was cut at `len`: shortens it so that its last character is whole. */
+void utf8_whole(char *text, size_t len);
 
 #endif

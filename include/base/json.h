@@ -1,5 +1,4 @@
-/* What cJSON leaves to its callers: strict parsing, exact keys, and which keys an object may have.
- */
+/* What cJSON leaves to its callers: strict parsing, exact keys, which keys an object may have. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -66,12 +65,12 @@ struct json_rules {
 };
 
 /*
- * Holds an object against a table. An unknown key is CNI_UNSUPPORTED_FIELD and is named with the
- * type of its value; a value of the wrong type is an error with its whole path, such as
- * ipam.routes[2].mtu. `path` is the object's own ("" for the outermost). What is not an object has
- * no keys.
+ * Holds an object, or each object in a list, against a table. An unknown key is
+ * CNI_UNSUPPORTED_FIELD and is named with the type of its value; a value of the wrong type is an
+ * error with its whole path, such as ipam.routes[2].mtu. `path` is the object's own ("" for the
+ * outermost). What is no object has no keys.
  */
-int json_check(const cJSON *object, const struct json_key *keys, const char *path,
+int json_check(const cJSON *value, const struct json_key *keys, const char *path,
 	       const struct json_rules *rules, struct err *e);
 
 #endif

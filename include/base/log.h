@@ -2,8 +2,6 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
-#include <time.h>
-
 #include "base/err.h"
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
@@ -12,16 +10,13 @@ struct log {
 	enum log_level level;
 	int err;            /* stderr; -1 after a write failed */
 	int file;           /* the log file's, or -1 */
-	time_t second;      /* which `date` says: GC may write thousands of lines in one */
-	char date[40];      /* with offset; empty before the first line */
 	const char *suffix; /* ends every line, such as " pod=default/web-0"; NULL: nothing */
 };
 
 /* The level of that name ("error", "warning", "info", "debug"), or -1. */
 int log_level_of(const char *name);
 
-/* Opens the file (0600, appending). One that cannot be opened, or that is stdout, is a warning on
- * stderr. */
+/* Opens the file, for appending. One that cannot be opened, or that is stdout, is a warning. */
 void log_open(struct log *l, const char *path);
 void log_close(struct log *l);
 

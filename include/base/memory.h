@@ -24,6 +24,21 @@ char *mem_strndup(const char *text, size_t len);
 /* A formatted string. */
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* A string that grows. It starts as { 0 }. */
+struct strbuf {
+	char *s; /* ends with NUL; NULL while empty */
+	size_t len, room;
+};
+
+/* Appends formatted text. */
+void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Appends an item, behind the separator unless the string is empty. */
+void strbuf_join(struct strbuf *b, const char *separator, const char *item);
+
+/* The string, never NULL: "" while empty. */
+const char *strbuf_str(const struct strbuf *b);
+
 /* From now on cJSON takes its memory here too. */
 void mem_for_cjson(void);
 

@@ -67,21 +67,23 @@ struct deadline deadline_sub(const struct deadline *d, double seconds)
 	return part;
 }
 
-double deadline_left(const struct deadline *d)
+static int64_t nanoseconds_left(const struct deadline *d)
 {
 	int64_t left = d->end - monotonic_now();
 
-	return left > 0 ? (double)left / 1e9 : 0;
+	return left > 0 ? left : 0;
+}
+
+double deadline_left(const struct deadline *d)
+{
+	return (double)nanoseconds_left(d) / 1e9;
 }
 
 /* poll's time-out: rounded up, so that a wait does not end just before its deadline. */
 static int milliseconds_left(const struct deadline *d)
 {
-	int64_t left = d->end - monotonic_now();
+	int64_t left = (nanoseconds_left(d) + MILLISECOND - 1) / MILLISECOND;
 
-	if (left <= 0)
-		return 0;
-	left = (left + MILLISECOND - 1) / MILLISECOND;
 	return left < INT_MAX ? (int)left : INT_MAX;
 }
 
@@ -134,12 +136,13 @@ enum wait_result deadline_check(const struct deadline *d)
 
 const char *wait_reason(enum wait_result r)
 {
-	switch (r) {
-	case WAIT_READY: return "ready";
-	case WAIT_TIMEOUT: return "the deadline has passed";
-	case WAIT_CANCELLED: return "nobody waits for the answer any more";
-	}
-	return "unknown";
+	static const char *const reasons[] = {
+		[WAIT_READY] = "ready",
+		[WAIT_TIMEOUT] = "the deadline has passed",
+		[WAIT_CANCELLED] = "nobody waits for the answer any more",
+	};
+
+	return reasons[r];
 }
 
 /* POLLOUT promises PIPE_BUF bytes of room in a pipe, but not in a socket: that must not block. */
@@ -179,11 +182,10 @@ static int signalled = -1;
 static void on_signal(int signal)
 {
 	int saved = errno;
-	uint64_t one = 1;
+	ssize_t said = write(signalled, &(uint64_t){ 1 }, sizeof(uint64_t));
 
 	(void)signal;
-	if (write(signalled, &one, sizeof(one)) < 0)
-		errno = saved; /* its counter is full: it is readable already */
+	(void)said; /* if its counter is full, it is readable already */
 	errno = saved;
 }
 
@@ -197,7 +199,6 @@ int catch_signals(void)
 		signalled = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (signalled < 0)
 		return -1;
-	sigemptyset(&action.sa_mask);
 	sigemptyset(&ours);
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		sigaction(signals[i], &action, NULL);
@@ -247,11 +248,8 @@ static void arm_kill(double seconds)
 
 void arm_watchdog(double seconds, int fd, const char *words)
 {
-	struct sigaction action = { .sa_handler = on_alarm };
-	struct itimerval when = {
-		.it_value = { .tv_sec = (time_t)seconds,
-			      .tv_usec = (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6) }
-	};
+	int64_t us = nanoseconds(seconds) / 1000;
+	struct itimerval when = { .it_value = { us / 1000000, us % 1000000 } };
 	sigset_t alarm;
 
 	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
@@ -261,8 +259,7 @@ void arm_watchdog(double seconds, int fd, const char *words)
 	last_words.fd = fd;
 	last_words.len = strnlen(words, sizeof(last_words.text));
 	memcpy(last_words.text, words, last_words.len);
-	sigemptyset(&action.sa_mask);
-	sigaction(SIGALRM, &action, NULL);
+	signal(SIGALRM, on_alarm);
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);
 	sigprocmask(SIG_UNBLOCK, &alarm, NULL);

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -15,16 +16,12 @@ int ip_bits(const struct ip *ip)
 /* "0" to "128" without leading zeros; -1 for anything else. */
 static int parse_prefix(const char *text, int bits)
 {
-	int n = 0;
+	size_t len = strlen(text);
+	long n = strtol(text, NULL, 10);
 
-	if (!*text || strlen(text) > 3 || (text[0] == '0' && text[1]))
+	if (len < 1 || len > 3 || strspn(text, "0123456789") < len || (text[0] == '0' && len > 1))
 		return -1;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return -1;
-		n = n * 10 + (*text - '0');
-	}
-	return n <= bits ? n : -1;
+	return n <= bits ? (int)n : -1;
 }
 
 bool ip_parse(const char *text, struct ip *out)
@@ -114,13 +111,10 @@ bool ip_in(const struct ip *host, const struct ip *net)
 
 struct ip ip_next(const struct ip *ip)
 {
-	struct ip out = *ip;
+	struct ip next = ip_from_number(ip_to_number(ip) + 1, ip->family);
 
-	for (int i = ip_bits(ip) / 8 - 1; i >= 0; i--) {
-		if (++out.bytes[i] != 0)
-			break;
-	}
-	return out;
+	next.prefix = ip->prefix;
+	return next;
 }
 
 ip_number ip_to_number(const struct ip *ip)

@@ -13,28 +13,20 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/text.h"
 
-/* ---- what RFC 8259 forbids inside a text ---- */
-
-struct json_facts {
-	bool has_nul; /* there is a \u0000 */
-	bool open;    /* the text ends inside an object or a list */
-};
+/* ---- parsing ---- */
 
 struct scan {
-	const char *text;
-	size_t len;
-	size_t at;
+	const char *at, *end;
 	size_t depth;
-	bool has_nul;
+	bool has_nul; /* there is a \u0000 */
 };
 
-static char look(const struct scan *s, size_t ahead)
+static char look(const struct scan *s, ptrdiff_t ahead)
 {
-	if (s->at + ahead >= s->len)
+	if (ahead >= s->end - s->at)
 		return '\0';
-	return s->text[s->at + ahead];
+	return s->at[ahead];
 }
 
 static bool digit(char c)
@@ -45,17 +37,16 @@ static bool digit(char c)
 /* Passes over digits; false where there is none. */
 static bool digits(struct scan *s)
 {
-	if (!digit(look(s, 0)))
-		return false;
+	const char *first = s->at;
+
 	while (digit(look(s, 0)))
 		s->at++;
-	return true;
+	return s->at > first;
 }
 
 static bool scan_number(struct scan *s)
 {
-	if (look(s, 0) == '-')
-		s->at++;
+	s->at += *s->at == '-';
 	if (look(s, 0) == '0' && digit(look(s, 1))) {
 		s->at++;
 		return false;
@@ -67,90 +58,72 @@ static bool scan_number(struct scan *s)
 		if (!digits(s))
 			return false;
 	}
-	if (look(s, 0) == 'e' || look(s, 0) == 'E') {
-		s->at++;
-		if (look(s, 0) == '+' || look(s, 0) == '-')
-			s->at++;
-		return digits(s);
-	}
-	return true;
+	if (look(s, 0) != 'e' && look(s, 0) != 'E')
+		return true;
+	s->at++;
+	s->at += look(s, 0) == '+' || look(s, 0) == '-';
+	return digits(s);
 }
 
-/* The four hex digits at `from`, or -1. */
-static int hex4(const struct scan *s, size_t from)
+/* The number of the four hex digits there, or -1. */
+static int hex4(const struct scan *s, ptrdiff_t ahead)
 {
+	static const char hex[] = "0123456789abcdef0123456789ABCDEF";
 	int n = 0;
 
-	for (size_t i = 0; i < 4; i++) {
-		char c = look(s, from + i);
+	for (int i = 0; i < 4; i++) {
+		char c = look(s, ahead + i);
+		const char *found = c ? strchr(hex, c) : NULL;
 
-		if (digit(c))
-			n = n * 16 + (c - '0');
-		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-			n = n * 16 + ((c | 0x20) - 'a') + 10;
-		else
+		if (!found)
 			return -1;
+		n = n * 16 + (int)((found - hex) % 16);
 	}
 	return n;
 }
 
-/* At \uXXXX: a high surrogate must be followed by a low one, which must not stand alone. */
-static bool scan_unicode(struct scan *s)
-{
-	int unit = hex4(s, 2);
-
-	if (unit < 0 || (unit >= 0xdc00 && unit <= 0xdfff))
-		return false;
-	s->has_nul |= unit == 0;
-	if (unit >= 0xd800 && unit <= 0xdbff) {
-		int low = look(s, 6) == '\\' && look(s, 7) == 'u' ? hex4(s, 8) : -1;
-
-		if (low < 0xdc00 || low > 0xdfff)
-			return false;
-		s->at += 6;
-	}
-	s->at += 6;
-	return true;
-}
-
-static bool scan_escape(struct scan *s)
+/* How long the escape is; 0: it is none. A high surrogate must be followed by a low one, which must
+ * not stand alone. */
+static size_t scan_escape(struct scan *s)
 {
 	char c = look(s, 1);
+	int unit, low;
 
-	if (c == 'u')
-		return scan_unicode(s);
-	if (c == '\0' || !strchr("\"\\/bfnrt", c))
-		return false;
-	s->at += 2;
-	return true;
+	if (c != 'u')
+		return c && strchr("\"\\/bfnrt", c) ? 2 : 0;
+	unit = hex4(s, 2);
+	s->has_nul |= unit == 0;
+	if (unit < 0xd800 || unit > 0xdfff)
+		return unit < 0 ? 0 : 6;
+	low = look(s, 6) == '\\' && look(s, 7) == 'u' ? hex4(s, 8) : 0;
+	return unit < 0xdc00 && low >= 0xdc00 && low <= 0xdfff ? 12 : 0;
 }
 
 static bool scan_string(struct scan *s)
 {
-	s->at++;
-	while (s->at < s->len && s->text[s->at] != '"') {
-		unsigned char c = (unsigned char)s->text[s->at];
+	for (s->at++; s->at < s->end && *s->at != '"';) {
+		size_t n = 0;
 
-		if (c == '\\') {
-			if (!scan_escape(s))
-				return false;
-		} else {
-			size_t n = c < 0x20 ? 0 : utf8_char(s->text + s->at, s->len - s->at);
-
-			if (n == 0)
-				return false;
-			s->at += n;
-		}
+		if (*s->at == '\\')
+			n = scan_escape(s);
+		else if ((unsigned char)*s->at >= ' ')
+			n = utf8_char(s->at, (size_t)(s->end - s->at));
+		if (n == 0)
+			return false;
+		s->at += n;
 	}
-	if (s->at == s->len)
-		return false;
-	s->at++;
-	return true;
+	return s->at++ < s->end;
 }
 
+/*
+ * Looks at strings, numbers and single characters; cJSON checks how they are put together. Refused:
+ * invalid UTF-8, control characters (cJSON takes any for a blank), unknown escapes, surrogates
+ * without their pair, numbers with leading zeros or without digits, a string without an end,
+ * nesting that cJSON does not follow.
+ */
 static bool scan_one(struct scan *s)
 {
-	char c = s->text[s->at];
+	char c = *s->at;
 
 	if (c == '"')
 		return scan_string(s);
@@ -160,36 +133,23 @@ static bool scan_one(struct scan *s)
 		s->depth++;
 	if ((c == '}' || c == ']') && s->depth > 0)
 		s->depth--;
-	/* Outside of strings and numbers only these exist: cJSON takes any control character for a
-	 * blank. */
-	if (!strchr("{}[]:, \t\r\ntruefalsn", c) || c == '\0')
+	if (c == '\0' || !strchr("{}[]:, \t\r\ntruefalsn", c))
 		return false;
 	s->at++;
 	return s->depth <= CJSON_NESTING_LIMIT;
 }
 
-/* Line and column of a place, both from 1. */
-static void place(const char *text, size_t at, size_t *line, size_t *column)
+/* Names the place by line and column (in bytes). */
+static int syntax_error(const char *text, size_t len, size_t at, struct err *e)
 {
-	*line = 1;
-	*column = at + 1;
-	for (size_t i = 0; i < at; i++) {
-		if (text[i] == '\n') {
-			(*line)++;
-			*column = at - i;
-		}
-	}
-}
-
-/* CNI_DECODING_FAILURE at that place of the text, with the line and the column (in bytes). */
-static int json_syntax_error(const char *text, size_t len, size_t at, struct err *e)
-{
-	size_t line, column;
-	size_t n;
+	size_t line = 1, column = 1, n;
 
 	if (at >= len)
 		return err_set(e, CNI_DECODING_FAILURE, "unexpected end of JSON input");
-	place(text, at, &line, &column);
+	for (size_t i = 0; i < at; i++) {
+		column = text[i] == '\n' ? 1 : column + 1;
+		line += text[i] == '\n';
+	}
 	n = utf8_char(text + at, len - at);
 	if (n == 0 || utf8_control(text + at, n))
 		return err_set(e, CNI_DECODING_FAILURE,
@@ -199,82 +159,57 @@ static int json_syntax_error(const char *text, size_t len, size_t at, struct err
 		       (int)n, text + at, line, column);
 }
 
-/*
- * Looks at strings, numbers and single characters; cJSON checks how they are put together. Refused:
- * invalid UTF-8, control characters, unknown escapes, surrogates without their pair, numbers with
- * leading zeros or without digits, a string without an end, nesting that cJSON does not follow.
- */
-static int json_scan(const char *text, size_t len, struct json_facts *seen, struct err *e)
+/* A copy of a text that was scanned, with \ufffd for each \u0000. */
+static const char *replace_nul(const char *text, size_t len)
 {
-	struct scan s = { .text = text, .len = len };
+	char *copy = memcpy(mem_new(len), text, len);
 
-	while (s.at < len) {
+	for (size_t i = 0; i + 1 < len; i++) {
+		if (copy[i] != '\\')
+			continue;
+		if (i + 5 < len && memcmp(copy + i + 1, "u0000", 5) == 0)
+			memcpy(copy + i + 2, "fffd", 4);
+		i++; /* what is escaped begins no escape */
+	}
+	return copy;
+}
+
+static size_t skip_blanks(const char *text, size_t len, size_t at)
+{
+	while (at < len && strchr(" \t\r\n", text[at]))
+		at++;
+	return at;
+}
+
+int json_parse(const char *text, size_t len, cJSON **out, struct err *e)
+{
+	struct scan s = { .at = text, .end = text + len };
+	const char *end;
+	cJSON *value;
+	size_t at;
+
+	while (s.at < s.end) {
 		if (scan_one(&s))
 			continue;
 		if (s.depth > CJSON_NESTING_LIMIT)
 			return err_set(e, CNI_DECODING_FAILURE, "exceeded max depth of %d",
 				       CJSON_NESTING_LIMIT);
-		return json_syntax_error(text, len, s.at, e);
+		return syntax_error(text, len, (size_t)(s.at - text), e);
 	}
-	*seen = (struct json_facts){ .has_nul = s.has_nul, .open = s.depth > 0 };
-	return 0;
-}
-
-/* Replaces each \u0000 by \ufffd in a text that json_scan let pass. */
-static void json_replace_nul(char *text, size_t len)
-{
-	for (size_t i = 0; i + 1 < len; i++) {
-		if (text[i] != '\\')
-			continue;
-		if (i + 5 < len && memcmp(text + i + 1, "u0000", 5) == 0)
-			memcpy(text + i + 2, "fffd", 4);
-		i++; /* what is escaped begins no escape */
-	}
-}
-
-/* ---- parsing and asking ---- */
-
-static bool blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* Parses what json_scan let pass: only the structure can still be wrong. */
-static int parse(const char *text, size_t len, bool open, cJSON **out, struct err *e)
-{
-	const char *end = text;
-	cJSON *value = cJSON_ParseWithLengthOpts(text, len, &end, 0);
-	size_t at = (size_t)(end - text);
-
-	if (!value) {
-		/* cJSON gives the last byte where it wanted one more. */
-		return json_syntax_error(text, len, open && at + 1 == len ? len : at, e);
-	}
-	while (at < len && blank(text[at]))
-		at++;
-	if (at < len)
-		return json_syntax_error(text, len, at, e);
+	if (skip_blanks(text, len, 0) == len)
+		return syntax_error(text, len, len, e);
+	if (s.has_nul)
+		text = replace_nul(text, len);
+	value = cJSON_ParseWithLengthOpts(text, len, &end, 0);
+	at = (size_t)(end - text);
+	if (value)
+		at = skip_blanks(text, len, at);
+	else if (s.depth > 0 && at + 1 == len) /* cJSON gives the last byte where it wanted more */
+		at = len;
+	if (!value || at < len)
+		return syntax_error(text, len, at, e);
 	*out = value;
 	return 0;
-}
-
-int json_parse(const char *text, size_t len, cJSON **out, struct err *e)
-{
-	struct json_facts seen = { 0 };
-	size_t start = 0;
-	char *copy;
-
-	while (start < len && blank(text[start]))
-		start++;
-	if (start == len)
-		return json_syntax_error(text, len, len, e);
-	if (json_scan(text, len, &seen, e) < 0)
-		return -1;
-	if (!seen.has_nul)
-		return parse(text, len, seen.open, out, e);
-	copy = memcpy(mem_new(len), text, len);
-	json_replace_nul(copy, len);
-	return parse(copy, len, seen.open, out, e);
 }
 
 const cJSON *json_get_raw(const cJSON *object, const char *key)
@@ -339,8 +274,8 @@ static int unknown_key(const cJSON *value, const struct json_key *keys, const ch
 		       struct log *warn, struct err *e)
 {
 	struct strbuf known = { 0 };
-	const char *what = mem_printf("unsupported field \"%.100s\"%s%s (%s)", value->string,
-				      *path ? " in " : "", path, type_of(value));
+	char *what = mem_printf("unsupported field \"%.100s\"%s%s (%s)", value->string,
+				*path ? " in " : "", path, type_of(value));
 
 	if (warn) {
 		log_line(warn, LOG_WARNING, "%s is ignored", what);
@@ -382,62 +317,43 @@ static const char *wrong_type(const cJSON *value, enum json_type type)
 	return NULL;
 }
 
-/* The objects in a list, and in the lists in it. */
-static int check_items(const cJSON *list, const struct json_key *keys, const char *path,
-		       const struct json_rules *rules, struct err *e)
-{
-	const cJSON *item;
-	size_t i = 0;
-
-	cJSON_ArrayForEach(item, list)
-	{
-		const char *name = mem_printf("%s[%zu]", path, i++);
-
-		if (check_items(cJSON_IsArray(item) ? item : NULL, keys, name, rules, e) < 0 ||
-		    json_check(item, keys, name, rules, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int check_value(const cJSON *value, const struct json_key *key, const char *path,
 		       const struct json_rules *rules, struct err *e)
 {
 	const char *name = mem_printf("%s%s%s", path, *path ? "." : "", key->name);
 	const char *should_be = wrong_type(value, key->type);
-	struct json_rules inner = *rules;
+	struct json_rules inside = *rules;
 
-	if (rules->releasing && key->answer)
-		inner.any_type = true;
-	if (should_be && !inner.any_type)
+	inside.any_type |= rules->releasing && key->answer;
+	if (should_be && !inside.any_type)
 		return err_set(e, rules->code ? rules->code : CNI_INVALID_NETWORK_CONFIG,
 			       "\"%s\" must be %s", name, should_be);
-	if (!key->inside)
-		return 0;
-	if (cJSON_IsArray(value))
-		return check_items(value, key->inside, name, &inner, e);
-	return json_check(value, key->inside, name, &inner, e);
+	return key->inside ? json_check(value, key->inside, name, &inside, e) : 0;
 }
 
-int json_check(const cJSON *object, const struct json_key *keys, const char *path,
+int json_check(const cJSON *value, const struct json_key *keys, const char *path,
 	       const struct json_rules *rules, struct err *e)
 {
-	const cJSON *value;
+	const cJSON *child;
+	size_t i = 0;
 
-	if (!cJSON_IsObject(object))
-		return 0;
-	cJSON_ArrayForEach(value, object)
+	cJSON_ArrayForEach(child, value)
 	{
-		const struct json_key *key = find_key(keys, value->string);
+		const struct json_key *key;
 
-		if (key->name || rules->unknown_allowed || (key->also && key->also(value->string)))
+		if (cJSON_IsArray(value) &&
+		    json_check(child, keys, mem_printf("%s[%zu]", path, i++), rules, e) < 0)
+			return -1;
+		if (!cJSON_IsObject(value) || rules->unknown_allowed)
 			continue;
-		if (unknown_key(value, keys, path, rules->warn, e) < 0)
+		key = find_key(keys, child->string);
+		if (!key->name && !(key->also && key->also(child->string)) &&
+		    unknown_key(child, keys, path, rules->warn, e) < 0)
 			return -1;
 	}
 	for (; keys->name; keys++) {
-		value = json_get(object, keys->name);
-		if (value && check_value(value, keys, path, rules, e) < 0)
+		child = json_get(value, keys->name);
+		if (child && check_value(child, keys, path, rules, e) < 0)
 			return -1;
 	}
 	return 0;

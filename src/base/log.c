@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "base/deadline.h"
-#include "base/text.h"
 
 #define LINE PIPE_BUF /* a pipe takes that much in one piece */
 #define SUFFIX_MAX (LINE / 4)
@@ -63,30 +62,20 @@ void log_open(struct log *l, const char *path)
 		 path);
 }
 
-static void set_date(struct log *l, time_t second)
-{
-	struct tm tm;
-
-	if (l->date[0] && l->second == second)
-		return;
-	if (!localtime_r(&second, &tm))
-		memset(&tm, 0, sizeof(tm));
-	strftime(l->date, sizeof(l->date), "%Y-%m-%dT%H:%M:%S%z", &tm);
-	l->second = second;
-}
-
 /* `2024-05-29T19:22:19.046838026+02:00 [info] `; returns its length. */
-static size_t stamp(struct log *l, char *to, size_t size, enum log_level level)
+static size_t stamp(char line[LINE], enum log_level level)
 {
+	char date[40], zone[8];
 	struct timespec now;
-	const char *zone; /* +0200 */
+	struct tm tm = { 0 };
 	int n;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	set_date(l, now.tv_sec);
-	zone = l->date + strlen(l->date) - 5;
-	n = snprintf(to, size, "%.*s.%09ld%.3s:%s [%s] ", (int)(zone - l->date), l->date,
-		     now.tv_nsec, zone, zone + 3, names[level]);
+	localtime_r(&now.tv_sec, &tm);
+	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+	strftime(zone, sizeof(zone), "%z", &tm); /* +0200 */
+	n = snprintf(line, LINE, "%s.%09ld%.3s:%s [%s] ", date, now.tv_nsec, zone, zone + 3,
+		     names[level]);
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -106,35 +95,17 @@ static size_t printable(char to[8], const char *from, size_t len)
 	return (size_t)snprintf(to, 8, "\\x%02x", c);
 }
 
-/* How many bytes, of at most `most`, are printed as they are. */
-static size_t plain(const char *text, size_t most)
-{
-	size_t n = 0;
-
-	while (n < most && text[n] >= ' ' && text[n] <= '~')
-		n++;
-	return n;
-}
-
 /* Appends text to the line at `at`, without control characters; ends early at `end`. */
-static size_t append(char line[LINE], size_t at, size_t end, const char *text)
+static size_t append(char *line, size_t at, size_t end, const char *text)
 {
-	size_t left = strlen(text);
-
-	while (left > 0) {
-		size_t len = plain(text, end - at);
-		const char *from = text;
-		size_t n = len;
+	for (size_t left = strlen(text); left > 0;) {
+		size_t len = utf8_char(text, left);
 		char form[8];
+		size_t n = printable(form, text, len);
 
-		if (len == 0) {
-			len = utf8_char(text, left);
-			n = printable(form, text, len);
-			from = form;
-		}
 		if (at + n > end)
 			break;
-		memcpy(line + at, from, n);
+		memcpy(line + at, form, n);
 		at += n;
 		text += len ? len : 1;
 		left -= len ? len : 1;
@@ -152,26 +123,17 @@ static void put_err(struct log *l, const char *line, size_t len)
 
 static void put_file(struct log *l, const char *line, size_t len)
 {
-	ssize_t n;
-
-	if (l->file < 0)
+	if (l->file < 0 || TEMP_FAILURE_RETRY(write(l->file, line, len)) >= 0 || errno == EAGAIN)
 		return;
-	do {
-		n = write(l->file, line, len);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0 && errno != EAGAIN) {
-		int why = errno;
+	int why = errno;
 
-		log_close(l);
-		log_line(l, LOG_WARNING, "cannot write the log file: %s", strerror(why));
-	}
+	log_close(l);
+	log_line(l, LOG_WARNING, "cannot write the log file: %s", strerror(why));
 }
 
 void log_line(struct log *l, enum log_level level, const char *fmt, ...)
 {
-	char text[LINE];
-	char line[LINE];
-	char suffix[LINE];
+	char text[LINE], line[LINE], suffix[SUFFIX_MAX];
 	size_t len, suffix_len;
 	va_list args;
 
@@ -181,8 +143,8 @@ void log_line(struct log *l, enum log_level level, const char *fmt, ...)
 	if (vsnprintf(text, sizeof(text), fmt, args) >= (int)sizeof(text))
 		utf8_whole(text, sizeof(text) - 1);
 	va_end(args);
-	suffix_len = append(suffix, 0, SUFFIX_MAX, l->suffix ? l->suffix : "");
-	len = append(line, stamp(l, line, sizeof(line), level), LINE - 1 - suffix_len, text);
+	suffix_len = append(suffix, 0, sizeof(suffix), l->suffix ? l->suffix : "");
+	len = append(line, stamp(line, level), sizeof(line) - 1 - suffix_len, text);
 	memcpy(line + len, suffix, suffix_len);
 	len += suffix_len;
 	line[len++] = '\n';

@@ -6,6 +6,7 @@
 
 #include <cjson/cJSON.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,12 +45,11 @@ void mem_failed(void)
 
 static size_t aligned(size_t size)
 {
-	return (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+	return size ? (size + ALIGNMENT - 1) & ~(ALIGNMENT - 1) : ALIGNMENT;
 }
 
-/* A chunk with that room: a new one (NULL), or `old`, which may move. Its fields are the caller's.
- */
-static struct chunk *chunk_of(size_t room, struct chunk *old)
+/* A chunk with that room: a new one (NULL), or `old`, which may move. */
+static struct chunk *chunk_of(struct chunk *old, struct chunk *before, size_t room)
 {
 	struct chunk *c = NULL;
 
@@ -57,66 +57,44 @@ static struct chunk *chunk_of(size_t room, struct chunk *old)
 		c = realloc(old, sizeof(*c) + room);
 	if (!c)
 		mem_failed();
+	c->before = before;
+	c->room = room;
 	return c;
-}
-
-/* A piece that is not zeroed: of the newest chunk, or of a new one. */
-static void *piece(size_t size)
-{
-	size_t need = aligned(size ? size : 1);
-	struct chunk *c = newest;
-
-	if (need < size || pieces_left-- == 0)
-		mem_failed();
-	if (!c || c->room - c->used < need) {
-		size_t room = need > CHUNK_BYTES ? need : CHUNK_BYTES;
-
-		c = chunk_of(room, NULL);
-		*c = (struct chunk){ .before = newest, .room = room };
-		newest = c;
-	}
-	c->used += need;
-	return c->bytes + c->used - need;
 }
 
 void *mem_new(size_t size)
 {
-	return memset(piece(size), 0, size);
-}
+	size_t need = aligned(size);
 
-/* Is this the piece that was cut last? Then it can grow where it is. */
-static int grows_in_place(const char *old, size_t old_size, size_t new_size)
-{
-	struct chunk *c = newest;
-	size_t old_room = aligned(old_size ? old_size : 1);
-
-	return c && old + old_room == c->bytes + c->used &&
-	       aligned(new_size) - old_room <= c->room - c->used;
-}
-
-/* Is it the only piece of the newest chunk? Then the chunk can grow, and a text of many megabytes
- * does not need its memory twice. */
-static int has_own_chunk(const char *old, size_t old_size)
-{
-	return newest && old == newest->bytes && newest->used == aligned(old_size);
+	if (need < size || pieces_left-- == 0)
+		mem_failed();
+	if (!newest || newest->room - newest->used < need) {
+		newest = chunk_of(NULL, newest, need > CHUNK_BYTES ? need : CHUNK_BYTES);
+		newest->used = 0;
+	}
+	newest->used += need;
+	return memset(newest->bytes + newest->used - need, 0, size);
 }
 
 void *mem_grow(void *old, size_t old_size, size_t new_size)
 {
+	size_t had = old ? aligned(old_size) : 0, need = aligned(new_size);
 	char *grown = old;
+	bool is_last = old && grown + had == newest->bytes + newest->used;
 
-	if (new_size <= old_size && old)
+	if (old && new_size <= old_size)
 		return old;
-	if (aligned(new_size) < new_size)
+	if (need < new_size)
 		mem_failed();
-	if (old && grows_in_place(old, old_size, new_size)) {
-		newest->used += aligned(new_size) - aligned(old_size ? old_size : 1);
-	} else if (old && has_own_chunk(old, old_size)) {
-		newest = chunk_of(aligned(new_size), newest);
-		newest->room = newest->used = aligned(new_size);
+	if (is_last && need - had <= newest->room - newest->used) {
+		newest->used += need - had;
+	} else if (is_last && newest->used == had) {
+		/* The chunk grows: a text of many megabytes does not need its memory twice. */
+		newest = chunk_of(newest, newest->before, need);
+		newest->used = need;
 		grown = newest->bytes;
 	} else {
-		grown = piece(new_size);
+		grown = mem_new(new_size);
 		if (old)
 			memcpy(grown, old, old_size);
 	}
@@ -145,22 +123,62 @@ char *mem_strdup(const char *text)
 	return mem_strndup(text, strlen(text));
 }
 
-char *mem_printf(const char *fmt, ...)
+static void make_room(struct strbuf *b, size_t more)
 {
-	va_list args;
-	char *text;
+	size_t room = b->room ? b->room : more + 1;
+
+	while (room < b->len + more + 1)
+		room *= 2;
+	b->s = mem_grow(b->s, b->room, room);
+	b->room = room;
+}
+
+static void append(struct strbuf *b, const char *fmt, va_list args)
+	__attribute__((format(printf, 2, 0)));
+
+static void append(struct strbuf *b, const char *fmt, va_list args)
+{
+	va_list again;
 	int n;
 
-	va_start(args, fmt);
-	n = vsnprintf(NULL, 0, fmt, args);
-	va_end(args);
+	va_copy(again, args);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
 	if (n < 0)
 		mem_failed();
-	text = mem_new((size_t)n + 1);
+	make_room(b, (size_t)n);
+	vsnprintf(b->s + b->len, b->room - b->len, fmt, args);
+	b->len += (size_t)n;
+}
+
+void strbuf_addf(struct strbuf *b, const char *fmt, ...)
+{
+	va_list args;
+
 	va_start(args, fmt);
-	vsnprintf(text, (size_t)n + 1, fmt, args);
+	append(b, fmt, args);
 	va_end(args);
-	return text;
+}
+
+void strbuf_join(struct strbuf *b, const char *separator, const char *item)
+{
+	strbuf_addf(b, "%s%s", b->len ? separator : "", item);
+}
+
+const char *strbuf_str(const struct strbuf *b)
+{
+	return b->s ? b->s : "";
+}
+
+char *mem_printf(const char *fmt, ...)
+{
+	struct strbuf text = { 0 };
+	va_list args;
+
+	va_start(args, fmt);
+	append(&text, fmt, args);
+	va_end(args);
+	return text.s;
 }
 
 static void keep(void *p)
@@ -170,7 +188,7 @@ static void keep(void *p)
 
 void mem_for_cjson(void)
 {
-	cJSON_Hooks hooks = { .malloc_fn = piece, .free_fn = keep };
+	cJSON_Hooks hooks = { .malloc_fn = mem_new, .free_fn = keep };
 
 	cJSON_InitHooks(&hooks);
 }

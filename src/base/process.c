@@ -28,7 +28,6 @@
 #include "base/memory.h"
 #include "base/sys.h"
 
-#define REPORT_FD 3        /* in a child until exec: see spawn() */
 #define SLICE_SECONDS 0.02 /* how often is asked for what no descriptor reports */
 
 #ifndef MFD_NOEXEC_SEAL
@@ -60,29 +59,37 @@ static void on_pipe(int signal)
 
 int harden_process(void)
 {
-	/* Not SIG_IGN: a child would inherit that. */
-	struct sigaction pipe_gone = { .sa_handler = on_pipe, .sa_flags = SA_RESTART };
-	struct rlimit none = { 0, 0 };
-
 	fill_closed();
-	sigemptyset(&pipe_gone.sa_mask);
-	sigaction(SIGPIPE, &pipe_gone, NULL);
+	signal(SIGPIPE, on_pipe); /* not SIG_IGN: a child would inherit that */
 	prctl(PR_SET_DUMPABLE, 0);
-	setrlimit(RLIMIT_CORE, &none);
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0 });
 	return catch_signals();
+}
+
+/* In a child: closes every descriptor above 2 but this one (-1: every). */
+static void close_all_but(int fd)
+{
+#ifdef SYS_close_range
+	unsigned kept = fd < 0 ? 2U : (unsigned)fd;
+
+	if (kept > 3)
+		syscall(SYS_close_range, 3U, kept - 1, 0U);
+	syscall(SYS_close_range, kept + 1, UINT_MAX, 0U);
+#else
+	(void)fd;
+#endif
 }
 
 /* ---- a program ---- */
 
 struct running {
+	const struct child *c;
+	struct child_outcome *out;
 	pid_t pid;
 	int exit_fd;   /* readable when it exits; -1 on an older kernel, or without descriptors */
 	int output_fd; /* our end of the pipe */
+	bool reading;  /* the output has not ended */
 	size_t room;   /* of out->output */
-	size_t output_max;
-	double term_seconds;
-	struct deadline deadline;
-	struct child_outcome *out;
 };
 
 /* The file in memory that a child reads; -1: errno is set. Kernels before 6.3 do not know the seal,
@@ -90,46 +97,34 @@ struct running {
 static int input_file(const char *input, size_t len)
 {
 	cleanup_close int fd = memfd_create("stdin", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+	ssize_t n = 1;
 
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("stdin", MFD_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	for (size_t done = 0; done < len;) {
-		ssize_t n = pwrite(fd, input + done, len - done, (off_t)done);
-
-		if (n < 0 && errno != EINTR)
-			return -1;
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return steal_fd(&fd);
+	for (size_t done = 0; fd >= 0 && done < len && n > 0; done += (size_t)n)
+		n = pwrite(fd, input + done, len - done, (off_t)done);
+	return n > 0 ? steal_fd(&fd) : -1;
 }
 
 /*
  * In the child, whose memory may still be its parent's: only system calls. No descriptor but 0, 1
- * and 2 is passed on, not even one that we were given ourselves; `report` becomes 3, which exec
- * closes. Handlers end with exec, but none may run before. -1: errno is set.
+ * and 2 is passed on, not even one that we were given ourselves; `report` is closed by exec.
+ * Handlers end with exec, but none may run before. -1: errno is set.
  */
-static int child_setup(const struct child *c, int in, int out, int *report, pid_t parent,
+static int child_setup(const struct child *c, int in, int out, int report, pid_t parent,
 		       const sigset_t *mask)
 {
 	static const int signals[] = { SIGPIPE, SIGTERM, SIGINT, SIGHUP };
-	const struct sigaction usual = { .sa_handler = SIG_DFL };
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaction(signals[i], &usual, NULL);
+		signal(signals[i], SIG_DFL);
 	if (setpgid(0, 0) < 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
 		return -1;
 	if (getppid() != parent) /* it died before it could be watched */
 		_exit(127);
 	if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(c->stderr_fd, 2) < 0)
 		return -1;
-	if (*report >= 0 && *report != REPORT_FD && dup3(*report, REPORT_FD, O_CLOEXEC) < 0)
-		return -1;
-	*report = *report < 0 ? -1 : REPORT_FD;
-#ifdef SYS_close_range
-	syscall(SYS_close_range, *report < 0 ? 3U : REPORT_FD + 1U, UINT_MAX, 0U);
-#endif
+	close_all_but(report);
 	return sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
@@ -140,13 +135,12 @@ static _Noreturn void exec_child(const struct child *c, int in, int out, int rep
 {
 	char *const argv[] = { (char *)c->path, NULL };
 	int why;
-	ssize_t written = 0;
+	ssize_t written;
 
-	if (child_setup(c, in, out, &report, parent, mask) == 0)
+	if (child_setup(c, in, out, report, parent, mask) == 0)
 		execve(c->path, argv, c->env);
 	*failed = why = errno;
-	if (report >= 0)
-		written = write(report, &why, sizeof(why));
+	written = write(report, &why, sizeof(why));
 	(void)written;
 	_exit(127);
 }
@@ -162,7 +156,6 @@ static pid_t spawn(const struct child *c, int in, int out)
 	const pid_t parent = getpid();
 	int report[2] = { -1, -1 };
 	volatile int failed = 0;
-	int told = 0;
 	sigset_t all, mask;
 	pid_t pid;
 
@@ -180,12 +173,10 @@ static pid_t spawn(const struct child *c, int in, int out)
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	if (report[0] >= 0) {
 		close(report[1]);
-		while (!failed && read(report[0], &told, sizeof(told)) < 0 && errno == EINTR)
+		while (read(report[0], (int *)&failed, sizeof(failed)) < 0 && errno == EINTR)
 			;
 		close(report[0]);
 	}
-	if (told)
-		failed = told;
 	if (failed && pid > 0)
 		waitpid(pid, NULL, 0); /* it ends at once */
 	errno = failed;
@@ -194,45 +185,43 @@ static pid_t spawn(const struct child *c, int in, int out)
 
 static pid_t spawn_when_not_busy(const struct child *c, int in, int out)
 {
-	struct deadline busy = deadline_watching(BUSY_SECONDS, c->watchers);
+	struct deadline busy = deadline_watching(BUSY_SECONDS, c->watchers), pause;
+	pid_t pid;
 
-	for (;;) {
-		pid_t pid = spawn(c, in, out);
-
+	do {
+		pid = spawn(c, in, out);
 		if (pid || errno != ETXTBSY)
 			return pid;
-		struct deadline pause = deadline_sub(&busy, SLICE_SECONDS);
-
-		if (deadline_wait(&pause, -1, 0) == WAIT_CANCELLED || deadline_left(&busy) <= 0) {
-			errno = ETXTBSY;
-			return 0;
-		}
-	}
+		pause = deadline_sub(&busy, SLICE_SECONDS);
+	} while (deadline_wait(&pause, -1, 0) != WAIT_CANCELLED && deadline_left(&busy) > 0);
+	errno = ETXTBSY;
+	return 0;
 }
 
-static int start_child(const struct child *c, struct running *r, struct err *e)
+static int cannot(const char *what, const struct child *c, struct err *e)
+{
+	return err_set(e, CNI_IO_FAILURE, "cannot %s %s: %s", what, c->path, strerror(errno));
+}
+
+static int start_child(struct running *r, struct err *e)
 {
 	int ends[2];
-	cleanup_close int in = input_file(c->input, c->input_len);
+	cleanup_close int in = input_file(r->c->input, r->c->input_len);
 
 	if (in < 0)
-		return err_set(e, CNI_IO_FAILURE, "cannot keep the input of %s: %s", c->path,
-			       strerror(errno));
+		return cannot("keep the input of", r->c, e);
 	if (pipe2(ends, O_CLOEXEC) < 0)
-		return err_set(e, CNI_IO_FAILURE, "cannot make a pipe for %s: %s", c->path,
-			       strerror(errno));
+		return cannot("make a pipe for", r->c, e);
 	cleanup_close int ours = ends[0];
 	cleanup_close int theirs = ends[1];
 
 	signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would lose the exit status */
-	r->pid = spawn_when_not_busy(c, in, theirs);
+	r->pid = spawn_when_not_busy(r->c, in, theirs);
 	if (!r->pid)
-		return err_set(e, CNI_IO_FAILURE, "cannot run %s: %s", c->path, strerror(errno));
+		return cannot("run", r->c, e);
 	r->output_fd = steal_fd(&ours);
 #ifdef SYS_pidfd_open
 	r->exit_fd = (int)syscall(SYS_pidfd_open, r->pid, 0);
-#else
-	r->exit_fd = -1;
 #endif
 	return 0;
 }
@@ -262,51 +251,47 @@ static bool read_output(struct running *r)
 		return errno == EINTR;
 	out->len += (size_t)n;
 	out->output[out->len] = '\0';
-	if (out->len > r->output_max)
+	if (out->len > r->c->output_max)
 		out->end = CHILD_OUTPUT_TOO_LONG;
 	return n > 0 && out->end != CHILD_OUTPUT_TOO_LONG;
 }
 
-/* Reads until the output's end, or until the child has exited if others keep the pipe open. */
-static enum wait_result read_until_end(struct running *r)
+/* Until the child has exited, or has written too much. What others write who keep its output open
+ * is not waited for. */
+static enum wait_result wait_child(struct running *r, const struct deadline *d)
 {
-	bool exited = false;
-
 	for (;;) {
-		struct deadline slice = deadline_sub(&r->deadline, exited ? 0 : SLICE_SECONDS);
-		enum wait_result ready = deadline_wait(&slice, r->output_fd, POLLIN);
+		bool last = deadline_left(d) <= 0, exited = has_exited(r->pid);
+		struct deadline slice = deadline_sub(d, exited ? 0 : SLICE_SECONDS);
+		enum wait_result ready;
 
-		if (ready == WAIT_READY && read_output(r))
-			continue;
-		if (ready != WAIT_TIMEOUT || exited)
-			return ready == WAIT_CANCELLED ? ready : WAIT_READY;
-		if (deadline_left(&r->deadline) <= 0)
-			return WAIT_TIMEOUT;
-		exited = has_exited(r->pid);
-	}
-}
-
-static enum wait_result wait_child(const struct running *r, const struct deadline *d)
-{
-	while (!has_exited(r->pid)) {
-		struct deadline slice = deadline_sub(d, SLICE_SECONDS);
-
-		if (deadline_wait(&slice, r->exit_fd, POLLIN) == WAIT_CANCELLED)
+		if (exited && !r->reading)
+			return WAIT_READY;
+		ready = deadline_wait(&slice, r->reading ? r->output_fd : r->exit_fd, POLLIN);
+		if (ready == WAIT_CANCELLED)
 			return WAIT_CANCELLED;
-		if (deadline_left(d) <= 0)
-			return has_exited(r->pid) ? WAIT_READY : WAIT_TIMEOUT;
+		if (r->reading && (ready == WAIT_READY || exited)) {
+			r->reading = ready == WAIT_READY && read_output(r);
+			if (r->out->end == CHILD_OUTPUT_TOO_LONG)
+				return WAIT_READY;
+		} else if (last) {
+			return WAIT_TIMEOUT;
+		}
 	}
-	return WAIT_READY;
 }
 
 /* Ends the child and its group, and reaps it. */
-static void kill_and_reap(const struct running *r)
+static void kill_and_reap(struct running *r)
 {
-	bool cancelled = r->out->end == CHILD_CANCELLED;
-	struct deadline patience = deadline_in(cancelled ? TERM_SECONDS : r->term_seconds);
+	enum child_end *end = &r->out->end;
+	double term_seconds = *end == CHILD_CANCELLED   ? TERM_SECONDS
+			      : *end == CHILD_TIMED_OUT ? r->c->term_seconds
+							: 0;
+	struct deadline patience = deadline_in(term_seconds);
 	siginfo_t info = { 0 };
 
-	if (cancelled || (r->out->end == CHILD_TIMED_OUT && r->term_seconds > 0)) {
+	r->reading = false;
+	if (term_seconds > 0) {
 		kill(-r->pid, SIGTERM);
 		wait_child(r, &patience);
 	}
@@ -314,37 +299,28 @@ static void kill_and_reap(const struct running *r)
 	patience = deadline_in(REAP_SECONDS);
 	wait_child(r, &patience);
 	waitid(P_PID, (id_t)r->pid, &info, WEXITED | WNOHANG);
-	if (r->out->end == CHILD_EXITED) {
-		r->out->end = info.si_code == CLD_EXITED ? CHILD_EXITED : CHILD_SIGNALED;
-		r->out->status = info.si_status;
-	}
+	r->out->status = info.si_status;
+	if (*end == CHILD_EXITED && info.si_code != CLD_EXITED)
+		*end = CHILD_SIGNALED;
 }
 
 int child_run(const struct child *c, struct child_outcome *out, struct err *e)
 {
-	struct running r = { .output_max = c->output_max,
-			     .term_seconds = c->term_seconds,
-			     .out = out };
-	enum wait_result ready;
+	struct running r = { .c = c, .out = out, .exit_fd = -1, .reading = true };
+	struct deadline deadline;
+	enum wait_result ended;
 
 	*out = (struct child_outcome){ .end = CHILD_EXITED };
-	if (start_child(c, &r, e) < 0)
+	if (start_child(&r, e) < 0)
 		return -1;
 	out->started = monotonic_now();
-	r.deadline = deadline_watching(c->seconds, c->watchers);
-	ready = read_until_end(&r);
-	if (out->end != CHILD_OUTPUT_TOO_LONG) {
-		if (ready == WAIT_READY)
-			ready = wait_child(&r, &r.deadline);
-		if (ready == WAIT_TIMEOUT)
-			out->end = CHILD_TIMED_OUT;
-		else if (ready == WAIT_CANCELLED)
-			out->end = CHILD_CANCELLED;
-	}
+	deadline = deadline_watching(c->seconds, c->watchers);
+	ended = wait_child(&r, &deadline);
+	if (ended != WAIT_READY)
+		out->end = ended == WAIT_TIMEOUT ? CHILD_TIMED_OUT : CHILD_CANCELLED;
 	kill_and_reap(&r);
 	close(r.output_fd);
-	if (r.exit_fd >= 0)
-		close(r.exit_fd);
+	sys_close(&r.exit_fd);
 	return 0;
 }
 
@@ -365,12 +341,9 @@ int process_call_start(void (*function)(void *argument, int reply_fd), void *arg
 	if (pid == 0) {
 		/* It ends with its parent, and only by a signal that cannot be caught. It gives up
 		 * the parent's descriptors: where there are few, it needs them for itself. */
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent &&
-		    dup2(ends[1], REPORT_FD) == REPORT_FD) {
-#ifdef SYS_close_range
-			syscall(SYS_close_range, REPORT_FD + 1U, UINT_MAX, 0U);
-#endif
-			function(argument, REPORT_FD);
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parent) {
+			close_all_but(ends[1]);
+			function(argument, ends[1]);
 		}
 		_exit(0);
 	}

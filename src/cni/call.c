@@ -13,7 +13,6 @@
 
 #include "base/json.h"
 #include "base/memory.h"
-#include "base/text.h"
 
 #define IFNAME_MAX 15 /* the kernel's IFNAMSIZ less the NUL */
 #define STDIN_ROOM (64UL * 1024)

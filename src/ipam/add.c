@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/text.h"
 #include "cni/result.h"
 #include "ipam/pick.h"
 #include "ipam/request.h"

@@ -1,5 +1,5 @@
 /* CHECK: does the attachment hold what prevResult says? (CNI specification, section 2 "CHECK") */
-#include "base/text.h"
+#include "base/memory.h"
 #include "cni/result.h"
 #include "ipam/request.h"
 

@@ -9,7 +9,6 @@
 
 #include "base/json.h"
 #include "base/memory.h"
-#include "base/text.h"
 
 /* In one set: sums of addresses must not overflow. */
 #define MOST_ADDRESSES ((ip_number)1 << 127)

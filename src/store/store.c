@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/text.h"
 #include "store/connect.h"
 #include "store/database.h"
 

@@ -9,7 +9,6 @@
 
 #include "base/err.h"
 #include "base/memory.h"
-#include "base/text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

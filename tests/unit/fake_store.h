@@ -10,7 +10,7 @@
 
 #include "unit.h"
 
-#include "base/text.h"
+#include "base/memory.h"
 #include "store/store.h"
 
 struct fake_row {

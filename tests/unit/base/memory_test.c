@@ -1,4 +1,4 @@
-/* Memory that cannot fail. Needs nothing. */
+/* Memory that cannot fail, and strings that grow. Needs nothing. */
 #include "unit.h"
 
 #include <signal.h>
@@ -70,6 +70,32 @@ TEST(strings)
 	assert_string_equal(mem_strndup("abc", 9), "abc");
 	assert_string_equal(mem_printf("%s-%d", "abc", 7), "abc-7");
 }
+
+/* ---- a string that grows ---- */
+
+TEST(it_grows)
+{
+	struct strbuf b = { 0 };
+
+	assert_string_equal(strbuf_str(&b), "");
+	for (int i = 0; i < 1000; i++)
+		strbuf_addf(&b, "%03d", i);
+	assert_int_equal(b.len, 3000);
+	assert_int_equal(strlen(strbuf_str(&b)), 3000);
+	assert_memory_equal(strbuf_str(&b) + 2997, "999", 4);
+}
+
+TEST(items_are_joined)
+{
+	struct strbuf b = { 0 };
+
+	strbuf_join(&b, ", ", "a");
+	strbuf_join(&b, ", ", "b");
+	strbuf_join(&b, ",", "c");
+	assert_string_equal(strbuf_str(&b), "a, b,c");
+}
+
+/* ---- the end ---- */
 
 TEST(everything_can_be_forgotten)
 {

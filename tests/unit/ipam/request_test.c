@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "base/memory.h"
-#include "base/text.h"
 #include "cni/call.h"
 #include "ipam/request.h"
 #include "make_call.h"

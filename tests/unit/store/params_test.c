@@ -6,7 +6,6 @@
 
 #include "base/deadline.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "store/params.h"
 #include "store/store.h"
 #include "tmpdir.h"

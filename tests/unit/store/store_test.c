@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/text.h"
 #include "store/database.h"
 
 /* Opening a store clears the environment, but not how cmocka shall report. */
