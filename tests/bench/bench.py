@@ -27,6 +27,7 @@ BATCH = 20            # runs of one verb before it is the next one's turn
 WAYS = ('tcp', 'socket', 'pooler')
 AT_ONCE, RATE_RUNS, RATE_ROUNDS = 16, 240, 3
 GC_ROUNDS = 5
+PODS, PODS_NODES, PODS_AT_ONCE = 1000, 50, 32
 CHECKED = '10.255.0.1'
 LIST = 'cni.dev/valid-attachments'
 
@@ -97,13 +98,16 @@ def leave_for_takeovers(scene, first, runs):
 def fill_pools(scene):
     for full in FULL:
         scene.fill_pool(database('large'), full)
-    scene.fill_pool(database('pooler'), 50)
+    for where, full in (('pooler', 50), ('pools', 50), ('large', 100), ('pools', 100)):
+        scene.fill_pool(database(where), full)
 
 
 def pool_candidates(scene, verb):
-    """Nobody asks for an address: it is picked from a /16 that is so full, beside the large table's rows."""
-    who = [(f'pool-{full}', 'large', full) for full in FULL] + [('pool-pooler', 'pooler', 50)]
-    return [scene.candidate(name, NET, verb, scene.pool_conf(where, full), pod=f'bench-p-{name}-%n', ip=None)
+    """Nobody asks for an address: it is picked from a /16 that is so full, beside the large table's rows or alone. Where it
+    is full, the call fails."""
+    who = [(f'pool-{full}', 'large', full) for full in (*FULL, 100)] + [
+        ('pool-pooler', 'pooler', 50), ('pool-50-alone', 'pools', 50), ('pool-100-alone', 'pools', 100)]
+    return [scene.candidate(name, NET, verb, scene.pool_conf(where, full), pod=f'bench-p-{name}-%n', ip=None, exits=full // 100)
             for name, where, full in who]
 
 
@@ -150,6 +154,18 @@ def measure_rates(scene):
     return {name: statistics.median(rates) for name, rates in found.items()}
 
 
+def measure_pods(scene):
+    """{'named' or 'picked': [seconds]} for as many pods as addresses."""
+    found = {}
+    for _ in range(RATE_ROUNDS):
+        for picked in (False, True):
+            candidates = scene.pods(picked, PODS, PODS_NODES)
+            done = scene.drive(candidates, PODS // PODS_NODES, at_once=PODS_AT_ONCE)
+            found.setdefault('picked' if picked else 'named', []).append(done['total'][0][0] / 1000)
+            scene.tidy()
+    return found
+
+
 def gc_lists():
     """Lists that keep all but GC_STALE rows, by their length."""
     kept = attachments(GC_ROWS - GC_STALE)
@@ -185,7 +201,7 @@ def main():
     folders = {name: os.path.abspath(os.environ[name.upper()]) for name in ('before', 'peer') if os.environ.get(name.upper())}
     with Scene(sys.argv[1], rows, folders) as scene:
         fill_pools(scene)
-        gc, rates = {}, {}
+        gc, rates, pods = {}, {}, {}
         if not wanted:
             new = measure_gc(scene, ('large',), GC_ROUNDS)
             scene.tidy()
@@ -195,7 +211,8 @@ def main():
         calls = measure_calls(scene, runs, wanted or CALLS)
         if not wanted:
             rates = measure_rates(scene)
-        report.show(scene, runs, calls, rates, gc)
+            pods = measure_pods(scene)
+        report.show(scene, runs, calls, rates, gc, pods)
 
 
 main()

@@ -4,11 +4,11 @@
  *
  *   drive RUNS FIRST AT_ONCE <candidates
  *
- * A candidate is lines "name NAME", "path FILE", "base NUMBER", "stdin FILE" and any number of "env
- * NAME=VALUE". In these values %n stands for base + FIRST + run, and %a for the address of that
- * number in 10.0.0.0/8. Each run goes once through all candidates, in an order that changes,
- * AT_ONCE of them at a time. Every run is a line "NAME NANOSECONDS KILOBYTES STATUS", the last line
- * "total NANOSECONDS". A status that is not 0 ends it.
+ * A candidate is lines "name NAME", "path FILE", "base NUMBER", "stdin FILE", "exits STATUS" and
+ * any number of "env NAME=VALUE". In these values %n stands for base + FIRST + run, and %a for the
+ * address of that number in 10.0.0.0/8. Each run goes once through all candidates, in an order that
+ * changes, AT_ONCE of them at a time. Every run is a line "NAME NANOSECONDS KILOBYTES", the last
+ * line "total NANOSECONDS 0". An exit status that is not the candidate's (0) ends it.
  *
  * It has to stay small: what memory a process had before exec counts as the program's.
  */
@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CANDIDATES 32
+#define CANDIDATES 64
 #define VARIABLES 16
 #define TEXT 512
 #define AT_ONCE_MOST 64
@@ -36,6 +36,7 @@
 struct candidate {
 	const char *name, *path, *input;
 	long base;
+	int exits;
 	const char *env[VARIABLES];
 	int n_env;
 };
@@ -92,6 +93,8 @@ static void read_candidates(void)
 			c->input = copy(value);
 		else if (strcmp(line, "base") == 0)
 			c->base = strtol(value, NULL, 10);
+		else if (strcmp(line, "exits") == 0)
+			c->exits = (int)strtol(value, NULL, 10);
 		else if (strcmp(line, "env") == 0 && c->n_env < VARIABLES - 1)
 			c->env[c->n_env++] = copy(value);
 		else
@@ -195,7 +198,7 @@ static void reap(struct run *runs)
 	if (pid < 0)
 		die("wait4");
 	r = find(runs, pid);
-	if (status)
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != r->of->exits)
 		say_failure(r, status);
 	printf("%s %lld %ld\n", r->of->name, (long long)(ended - r->started), used.ru_maxrss);
 	close(r->output);

@@ -15,7 +15,8 @@ CALLERS = {
     'pooler': "net plugin, pgbouncer's Unix socket",
     'large': 'net plugin, TCP, {rows:,} rows',
     'own': 'net plugin, TCP, {rows:,} rows of its network',
-    **{f'pool-{full}': f'picked from a /16, {full} % full, TCP, {{rows:,}} rows' for full in (0, 10, 50, 90, 99)},
+    **{f'pool-{full}': f'picked from a /16, {full} % full, TCP, {{rows:,}} rows' for full in (0, 10, 50, 90, 99, 100)},
+    **{f'pool-{full}-alone': f'picked from a /16, {full} % full, TCP, no other rows' for full in (50, 100)},
     'pool-pooler': "picked from a /16, 50 % full, pgbouncer's Unix socket",
     'floor-tcp': 'floor, TCP',
     'floor-socket': 'floor, Unix socket',
@@ -57,7 +58,7 @@ def show_head(scene, runs):
     release = scene.server.value('SHOW server_version').split()[0]
     print(f'Measured on {os.cpu_count()} cores ({models[0] if models else os.uname().machine}), Linux '
           f'{os.uname().release}, PostgreSQL {release} on the same machine, load at the end {os.getloadavg()[0]:.1f}. '
-          f'{runs} calls each, all in turn; the small table has 1,000 rows, the large ones {scene.rows:,}, a fifth or all of them of '
+          f'{runs} calls each, all in turn; the small table has 1,000 rows and half a /16, the large ones {scene.rows:,}, a fifth or all of them of '
           'the network that is asked for. A takeover is an ADD of an address that an earlier boot of the node has left.')
     print('By TCP everybody logs in with SCRAM, without TLS; by a Unix socket without a password (peer; pgbouncer, in '
           'transaction mode, trusts whoever may open its socket). The server has its defaults, but autovacuum runs '
@@ -92,6 +93,12 @@ def show_rates(rates, rows):
           [[CALLERS[name].format(rows=rows), f'{rate:.0f}'] for name, rate in rates.items()])
 
 
+def show_pods(pods):
+    table(['seconds for 1,000 ADDs from 50 nodes, 32 at once', ''],
+          [[{'named': 'by name', 'picked': 'picked from 1,000 addresses'}[name], ' '.join(f'{s:.1f}' for s in took)]
+           for name, took in pods.items()])
+
+
 def show_gc(scene, gc):
     where = {'tcp': '1,000', 'large': f'{scene.rows:,}', 'no statistics': f'{scene.rows:,}, no statistics yet',
              'own': f'{scene.rows:,} of its network', 'before': '1,000, plugins of before',
@@ -110,7 +117,7 @@ def show_memory(calls):
     table(['peak memory, MB (of the net plugin: the larger of it and of its IPAM plugin)', *VERBS], rows)
 
 
-def ratios(calls, rates, gc):
+def ratios(calls, rates, gc, pods):
     """What is compared: words and a ratio. What was not measured is left out."""
     stale = GC_ROWS - GC_STALE
 
@@ -147,8 +154,13 @@ def ratios(calls, rates, gc):
         yield from compare(f'ADD picked, {full} % full, against ADD by name', 'ADD', f'pool-{full}', 'large')
     yield from compare("ADD picked, 50 % full, pgbouncer's socket, against ADD by name there", 'ADD', 'pool-pooler', 'pooler')
     yield from compare_rates('ADDs per second, picked, 50 % full, against by name', 'pool-50', 'tcp')
-    for full in (50, 99):
+    yield from compare('ADD picked, 50 % full, beside other rows, against without', 'ADD', 'pool-50', 'pool-50-alone')
+    yield from compare('ADD refused by a full set, against ADD by name', 'ADD', 'pool-100', 'large')
+    if pods:
+        yield 'as many pods as addresses, seconds, against by name', statistics.median(pods['picked']) / statistics.median(pods['named'])
+    for full in (0, 50, 99, 100):
         yield from compare(f'STATUS with a set that is {full} % full, against STATUS without', 'STATUS', f'pool-{full}', 'large')
+    yield from compare('STATUS with a full set, beside other rows, against without', 'STATUS', 'pool-100', 'pool-100-alone')
     yield from compare("ADD, pgbouncer's socket against TCP", 'ADD', 'pooler', 'tcp')
     yield from compare_rates("ADDs per second, pgbouncer's socket against TCP", 'pooler', 'tcp')
     for verb in ('ADD', 'CHECK', 'DEL', 'GC', 'takeover'):
@@ -156,11 +168,12 @@ def ratios(calls, rates, gc):
         yield from compare(f'{verb}, large network against small', verb, 'own', 'tcp')
 
 
-def show(scene, runs, calls, rates, gc):
+def show(scene, runs, calls, rates, gc, pods):
     show_head(scene, runs)
     show_calls(scene, calls)
     if rates:
         show_rates(rates, scene.rows)
+        show_pods(pods)
         show_gc(scene, gc)
     show_memory(calls)
-    table(['compared', 'ratio'], [[words, f'{ratio:.3f}'] for words, ratio in ratios(calls, rates, gc)])
+    table(['compared', 'ratio'], [[words, f'{ratio:.3f}'] for words, ratio in ratios(calls, rates, gc, pods)])

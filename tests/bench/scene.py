@@ -1,4 +1,5 @@
 """Where the bench happens: one private server with small and large tables, a pooler, and the candidates."""
+import ipaddress
 import json
 import os
 import pwd
@@ -9,8 +10,8 @@ import pg
 import plugin
 import pooler
 
-SMALL, LARGE, OWN, PEER = 'ipam', 'ipam_large', 'ipam_own', 'peer'
-OURS = (SMALL, LARGE, OWN)
+SMALL, LARGE, OWN, POOLS, PEER = 'ipam', 'ipam_large', 'ipam_own', 'ipam_pools', 'peer'
+OURS = (SMALL, LARGE, OWN, POOLS)
 NETWORK, NODE = 'bench', 'bench-gc'
 GC_ROWS, GC_STALE = 10000, 5000
 FILL_ROWS = 100000    # in one statement
@@ -48,6 +49,14 @@ SELECT 'pool-' || n, 'eth0', set_masklen('10.0.0.0'::inet + n, 16), 'pool-{full}
        '00000000-0000-0000-0000-000000000000'
   FROM generate_series(1, 65534) AS n WHERE abs(hashint4(n)) % 100 < {full};
 '''
+
+
+def set_of(n):
+    """A set of so many addresses."""
+    first = ipaddress.ip_address(POOL[0][0]['subnet'].split('/')[0]) + 1
+    return [[{**POOL[0][0], 'rangeStart': str(first), 'rangeEnd': str(first + n - 1)}]]
+
+
 PEER_TABLE = '''
 CREATE TABLE ips (id serial PRIMARY KEY, pod_id varchar(64) UNIQUE NOT NULL, interface varchar(16) NOT NULL,
                   ip varchar(128) UNIQUE NOT NULL, created_on timestamp DEFAULT now());
@@ -66,7 +75,7 @@ def boot_id():
 
 def database(where):
     """The database that a way leads to."""
-    return {'large': LARGE, 'own': OWN, 'peer': PEER}.get(where, SMALL)
+    return {'large': LARGE, 'own': OWN, 'pools': POOLS, 'peer': PEER}.get(where, SMALL)
 
 
 def attachments(last, first=1):
@@ -87,7 +96,7 @@ class Scene:
         self.trust_users()
         self.server.psql(f'CREATE DATABASE {PEER}', dbname='postgres')
         self.server.psql(PEER_TABLE, dbname=PEER)
-        for dbname, rows, share in ((SMALL, 1000, 5), (LARGE, self.rows, 5), (OWN, self.rows, 1)):
+        for dbname, rows, share in ((SMALL, 1000, 5), (LARGE, self.rows, 5), (OWN, self.rows, 1), (POOLS, 0, 1)):
             if dbname != SMALL:
                 self.server.psql(f'CREATE DATABASE {dbname} OWNER ipam_owner', dbname='postgres')
                 self.server.script(pg.PROVISION, self.server.conninfo(dbname), IPAM_PASSWORD=self.server.password)
@@ -133,7 +142,7 @@ class Scene:
     # --- candidates ---
 
     def ipam(self, where):
-        """The ipam object for one way to the server: tcp, socket, pooler, or by TCP to a table: large, own or peer."""
+        """The ipam object for one way to the server: tcp, socket, pooler, or by TCP to a table: large, own, pools or peer."""
         if where in ('pooler', 'socket'):
             server = self.pooler if where == 'pooler' else self.server
             return plugin.ipam_conf(server, host=server.dir, password=None)
@@ -145,6 +154,12 @@ class Scene:
     def pool_conf(self, where, full):
         """The same for a network whose set is so full."""
         return self.conf(where, name=f'pool-{full}', ipam={**self.ipam(where), 'ranges': POOL})
+
+    def pods(self, picked, pods, nodes):
+        """Candidates that ask for so many addresses altogether, from so many nodes: by name, or of a set that has no more."""
+        name, ipam, ip = ('picked', {**self.ipam('pools'), 'ranges': set_of(pods)}, None) if picked else ('named', self.ipam('pools'), '%a')
+        return [self.candidate(name, plugin.NET, 'ADD', self.conf('pools', f'node-{i}', name='pods', ipam=dict(ipam)), i * pods // nodes, ip=ip)
+                for i in range(nodes)]
 
     def conf(self, where, node=None, **keys):
         """A file with the network configuration."""
@@ -159,14 +174,14 @@ class Scene:
             f.write(text)
         return path
 
-    def candidate(self, name, executable, verb, conf, base=0, pod='bench-%n', ip='%a'):
+    def candidate(self, name, executable, verb, conf, base=0, pod='bench-%n', ip='%a', exits=0):
         """A plugin: its name in the results, and how it is called."""
         folder = self.folders.get(name.split('-')[0], plugin.BINDIR)
         env = {'CNI_COMMAND': verb, 'CNI_PATH': folder, 'PATH': '/usr/bin:/bin'}
         if verb in ('ADD', 'DEL', 'CHECK'):
             env |= {'CNI_CONTAINERID': pod, 'CNI_IFNAME': 'eth0', 'CNI_NETNS': plugin.NETNS,
                     'CNI_ARGS': f'IgnoreUnknown=1;IP={ip}/8' if ip else f'K8S_POD_NAMESPACE=bench;K8S_POD_NAME={pod}'}
-        return self.lines(name, os.path.join(folder, executable), base, env, conf)
+        return self.lines(name, os.path.join(folder, executable), base, env, conf, exits)
 
     def floor(self, name, where, base):
         conninfo = ' '.join(f"{k}='{v}'" for k, v in self.ipam(where).items() if k != 'type')
@@ -174,8 +189,8 @@ class Scene:
         return self.lines(name, os.path.join(self.tools, 'floor'), base, env, None)
 
     @staticmethod
-    def lines(name, path, base, env, conf):
-        said = [f'name {name}', f'path {path}', f'base {base}', *(f'env {k}={v}' for k, v in env.items())]
+    def lines(name, path, base, env, conf, exits=0):
+        said = [f'name {name}', f'path {path}', f'base {base}', f'exits {exits}', *(f'env {k}={v}' for k, v in env.items())]
         return '\n'.join(said + ([f'stdin {conf}'] if conf else [])) + '\n'
 
     def drive(self, candidates, runs, first=1, at_once=1):

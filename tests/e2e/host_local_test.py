@@ -40,6 +40,8 @@ WILD = {
     'empty strings': {'ranges': [[{'subnet': '10.5.0.0/24', 'rangeStart': '', 'rangeEnd': '', 'gateway': ''}]], 'resolvConf': ''},
     'resolvConf': {'ranges': [[{'subnet': '10.5.0.0/24'}]], 'resolvConf': 'RESOLV_CONF'},
 }
+# They differ in how many addresses there are and what stands beside them: routes, dns. The others in the configuration.
+IN_EVERY_VERSION = ('containerd', 'flannel', 'several ranges', 'resolvConf', 'two of a family')
 REFUSED = {
     'nothing': {}, 'no ranges': {'ranges': []}, 'an empty set': {'ranges': [[]]},
     '/31': {'ranges': [[{'subnet': '10.5.0.0/31'}]]}, '/32': {'ranges': [[{'subnet': '10.5.0.0/32'}]]},
@@ -96,15 +98,16 @@ class HostLocal(plugin_case.PluginCase):
         return theirs, ours
 
     def test_what_stands_in_conflists(self):
-        for (name, ipam), version in itertools.product(WILD.items(), VERSIONS):
-            with self.subTest(name, version=version):
-                self.network = f'{name.replace(" ", "-").replace(",", "")}-{version}'
-                for i in range(2):
-                    self.same('ADD', ipam, version=version, container=f'c{i}')
-                if version >= '0.4.0':
-                    prev = self.both('ADD', ipam, version=version, container='c9')
-                    for command, conf in (('CHECK', {'prevResult': prev[1].json}), ('DEL', {'prevResult': prev[1].json})):
-                        self.same(command, ipam, version=version, container='c9', conf=conf)
+        for name, ipam in WILD.items():
+            for version in VERSIONS if name in IN_EVERY_VERSION else (VERSIONS[0], VERSIONS[-1]):
+                with self.subTest(name, version=version):
+                    self.network = f'{name.replace(" ", "-").replace(",", "")}-{version}'
+                    theirs, ours = self.same('ADD', ipam, version=version, container='c0')
+                    if theirs.rc:   # then host-local refuses DEL too, which ours must not
+                        continue
+                    conf = {'prevResult': ours.json} if version >= '0.4.0' else None
+                    for command in ('CHECK', 'DEL') if version >= '0.4.0' else ('DEL',):
+                        self.same(command, ipam, version=version, container='c0', conf=conf)
 
     def test_what_is_refused(self):
         for name, ipam in REFUSED.items():

@@ -6,6 +6,7 @@ Not run with sanitizers.
 A boot is a mount namespace with a boot id (and a machine id) of its own and a time namespace in which the uptime began
 at zero. A host that has crashed comes up again in a boot that began after the crash, as a real one does. Most hosts
 have a node name in their configuration and share boots; some are known by their machine id and have boots of their own.
+In one of the networks most pods ask for nothing: their addresses are picked.
 """
 import os
 import random
@@ -25,9 +26,13 @@ from ledger import Ledger
 SECONDS = faults.number('HOSTS_SECONDS', 30)
 NAMED, MACHINES, WORKERS = 990, 10, 6
 BUSY = 100  # so many hosts in a row have something to do at a time; the row moves over all of them
-NETWORKS = ('blue', 'green')
+PICKED = 'grey'
+NETWORKS = ('blue', 'green', PICKED)
 # Less addresses than would be wanted, so that hosts meet.
 POOL = [f'10.3.{i // 250}.{i % 250 + 1}' for i in range(500)]
+RANGES = [[{'subnet': '10.4.0.0/24'}, {'subnet': '10.4.1.0/24'}]]
+SET = [f'10.4.{i // 253}.{i % 253 + 2}' for i in range(506)]
+RELEASES = 4 * WORKERS  # so many others may have released while one was told that the set is full
 SEED = int(os.environ.get('HOSTS_SEED', time.time_ns() % 10**6))
 ENTER = '''echo "$1" >"$0/boot_id" && mount --bind "$0/boot_id" /proc/sys/kernel/random/boot_id &&
     { [ -z "$2" ] || { echo "$2" >"$0/machine-id" && mount --bind "$0/machine-id" /etc/machine-id; }; } &&
@@ -70,8 +75,8 @@ class Host:
         self.left = []  # addresses that the last crash has left behind
 
     def conf(self, server, network, **keys):
-        conf = plugin.net_conf(server, {'node': self.node if self.named else None}, name=network, **keys)
-        return conf
+        ranges = RANGES if network == PICKED else None
+        return plugin.net_conf(server, {'node': self.node if self.named else None, 'ranges': ranges}, name=network, **keys)
 
     def crash(self):
         """All network namespaces are gone; nobody tells the database."""
@@ -193,18 +198,37 @@ class Worker(threading.Thread):
         if 0.3 <= dice < 0.6:  # as CRI-O: GC at its start
             self.collect(host)
 
+    def wants(self, host, network, pod):
+        """CNI_ARGS: one or two addresses, at times left ones; where they are picked mostly none, by a name that comes back."""
+        if network == PICKED and self.random.random() < 0.8:
+            return self.random.choice(('', f'K8S_POD_NAMESPACE=ns;K8S_POD_NAME={host.key}-web-{pod[-1]}'))
+        pool = [ip for ip in host.left if (ip in SET) == (network == PICKED)]
+        if not pool or self.random.random() < 0.3:
+            pool = SET if network == PICKED else POOL
+        wanted = self.random.sample(pool, min(len(pool), self.random.randint(1, 2)))
+        return 'IP=' + ','.join(f'{ip}/{24 if network == PICKED else 16}' for ip in dict.fromkeys(wanted))
+
+    def refused_for_want_of_room(self, pod):
+        """103, and it was true."""
+        self.world.count('full')
+        held = self.world.server.value(f"SELECT count(*) FROM ips WHERE network = '{PICKED}'")
+        self.world.expect(int(held) >= len(SET) - RELEASES, f'ADD {pod} was refused, and {held} of {len(SET)} are held')
+
     def add(self, host, pod=None):
-        """A pod, new or the one of before the reboot, asks for one or two addresses; at times for left ones."""
+        """A pod, new or the one of before the reboot."""
         ledger, again = self.world.ledger, pod is not None
         if not again:
             host.serial += 1
             pod = f'{host.key}-{host.serial}'
             host.pods[pod] = self.random.choice(NETWORKS)
-        pool = host.left if host.left and self.random.random() < 0.7 else POOL
-        wanted = self.random.sample(pool, min(len(pool), self.random.randint(1, 2)))
-        args = 'IP=' + ','.join(ip + '/16' for ip in dict.fromkeys(wanted))
+        args = self.wants(host, host.pods[pod], pod)
         answer = self.world.call(host, 'ADD', host.pods[pod], pod, args)
-        self.world.expect(answer.code in (0, 100), f'ADD {pod}: {answer.said}')
+        if answer.code == 103 and 'IP=' not in args:
+            self.refused_for_want_of_room(pod)
+        else:
+            self.world.expect(answer.code in (0, 100), f'ADD {pod}: {answer.said}')
+        if answer.code == 0 and 'IP=' not in args and host.pods[pod] == PICKED:
+            self.world.count('picked')
         self.world.expect('share' not in answer.said, f'ADD {pod}: {answer.said}')
         if answer.code == 0:
             ledger.added(self.who(host, pod), [ip.split('/')[0] for ip in answer.addresses])
@@ -221,7 +245,7 @@ class Worker(threading.Thread):
         del host.pods[pod]
 
     def collect(self, host):
-        """GC of both networks; now and then a pod that nobody remembers is not in its list."""
+        """GC of all networks; now and then a pod that nobody remembers is not in its list."""
         if host.pods and self.random.random() < 0.5:
             forgotten = self.random.choice(list(host.pods))
             self.world.ledger.leaves(self.who(host, forgotten))
@@ -271,7 +295,7 @@ class Hosts(unittest.TestCase):
         self.assertEqual([], world.ledger.judge(self.server))
         self.finish(world)
         print(f'# {dict(sorted(world.counts.items()))}')
-        for what in ('ADD 0', 'ADD 100', 'DEL 0', 'GC 0', 'reboots'):
+        for what in ('ADD 0', 'ADD 100', 'picked', 'DEL 0', 'GC 0', 'reboots'):
             self.assertGreater(world.counts.get(what, 0), 5, what)
         faults.nothing_left(self.server)
 

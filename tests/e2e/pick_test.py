@@ -416,8 +416,8 @@ class Full(Pick):
         self.refused(self.ask('ADD', ipam={'ranges': ranges}, container='x'), 103, '10.5.0.0/30', '10.5.1.0/30', ' 2 ')
 
     def test_up_to_the_last_address(self):
-        self.assertEqual(len(set(self.fill(253, [[{'subnet': '10.5.0.0/24'}]]))), 253)
-        self.none_left([[{'subnet': '10.5.0.0/24'}]])
+        self.assertEqual(len(set(self.fill(29, [[{'subnet': '10.5.0.0/27'}]]))), 29)
+        self.none_left([[{'subnet': '10.5.0.0/27'}]])
 
     def test_the_net_plugin_passes_it_on_and_leaves_nothing(self):
         self.fill(5)

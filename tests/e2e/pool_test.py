@@ -19,8 +19,8 @@ import plugin
 import tap
 from ledger import Ledger
 
-ADDRESSES = faults.number('POOL_ADDRESSES', 120)
-CALLERS, NODES = 32, 50
+ADDRESSES = faults.number('POOL_ADDRESSES', 60)
+CALLERS, NODES = 32, min(50, ADDRESSES // 4)
 NETWORK = 'ipam-status'
 FIRST = ipaddress.ip_address('10.64.0.2')
 RANGES = [[{'subnet': '10.64.0.0/16', 'rangeStart': str(FIRST), 'rangeEnd': str(FIRST + ADDRESSES - 1)}]]
