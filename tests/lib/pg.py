@@ -35,12 +35,19 @@ class PsqlError(Exception):
     """psql failed; the text is what it said."""
 
 
+# The folders of server programs, the newest one last.
+INSTALLED = sorted(glob.glob('/usr/lib/postgresql/*/bin'), key=lambda d: int(d.split('/')[4]))
+
+# Debian's psql is a Perl script that looks for the real one, which takes longer than most of our statements.
+if INSTALLED:
+    os.environ['PATH'] = f"{INSTALLED[-1]}:{os.environ['PATH']}"
+
+
 def bindir():
     """The folder of the newest server programs."""
-    found = sorted(glob.glob('/usr/lib/postgresql/*/bin'), key=lambda d: int(d.split('/')[4]))
     if 'PG_BINDIR' in os.environ:
         return os.environ['PG_BINDIR']
-    return found[-1] if found else os.path.dirname(shutil.which('postgres') or '')
+    return INSTALLED[-1] if INSTALLED else os.path.dirname(shutil.which('postgres') or '')
 
 
 def clean_env(**more):
