@@ -147,6 +147,8 @@ runroot = "{self.dir}/run"
     def test_install_then_podman(self):
         server = self.db_example()
         self.sh(self.install)
+        for question in re.findall(r'`(SELECT [^`]+)`', read(FRONT)):
+            self.assertEqual(server.psql(question), [])
         installed = [os.path.join('/opt/cni/bin', name) for name in (plugin.NET, plugin.IPAM)]
         self.assertTrue(all(os.access(path, os.X_OK) for path in installed))
         self.podman()
