@@ -152,6 +152,7 @@ library-trial: $(O)/tests/bench/floor
 # uses: the sources, and what the tests share (tests/unit/*.c).
 # WRAP_x_test holds what x_test.c needs besides (-Wl,--wrap=...).
 WRAP_output_test = -Wl,--wrap=close
+WRAP_store_test = -Wl,--wrap=PQlibVersion
 WRAP_resolve_test = -Wl,--wrap=getaddrinfo,--wrap=freeaddrinfo
 $(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(O)/tests/unit/shared.a $(O)/src/all.a
 	$(CC) $(CFLAGS) -pie $(LDFLAGS) $(PQ_WRAP) $(WRAP_$(@F)) -o $@ $< -Wl,--start-group $(filter %.a,$^) \

@@ -9,6 +9,7 @@
 #include "cni/cni.h"
 
 #define NET_PLUGIN "status-cni"
+#define IPAM_PLUGIN "ipam-status-cni"
 
 cni_verb_run net_add;
 

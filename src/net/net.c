@@ -323,9 +323,16 @@ static void rollback(void *delegate, struct log *log)
 	delegate_rollback(delegate, log);
 }
 
+/* Error 101 of our own IPAM plugin: this ADD recorded nothing, and DEL would release what the
+ * attachment holds. (Codes from 100 on are each plugin's own: another's 101 is some other error.)
+ */
+static bool holds_others(const struct net_conf *conf, const struct delegate_reply *reply)
+{
+	return reply->code == CNI_ALLOCATION_MISMATCH && strcmp(conf->type, IPAM_PLUGIN) == 0;
+}
+
 /* If anything fails after the IPAM plugin was started, it is run again with DEL (CNI specification,
- * section 4). The exception is error 101: this ADD recorded nothing, and DEL would release what the
- * attachment holds. */
+ * section 4), with one exception. */
 static int add(struct delegate *d, const struct net_conf *conf, struct result *prev,
 	       struct cni_reply *answer, struct err *e)
 {
@@ -334,7 +341,7 @@ static int add(struct delegate *d, const struct net_conf *conf, struct result *p
 
 	if (done == 0 && !reply.error)
 		done = print_result(d, &reply, conf, prev, &answer->json, e);
-	if (d->end && (done < 0 || reply.error) && reply.code != CNI_ALLOCATION_MISMATCH)
+	if (d->end && (done < 0 || reply.error) && !holds_others(conf, &reply))
 		delegate_rollback(d, d->call->log);
 	if (done == 0 && reply.error) {
 		pass_on_error(&reply, answer);

@@ -338,30 +338,33 @@ static void database_close(void *context)
 	hosts_end(&db->hosts);
 }
 
+/* A shared libpq may be older than the one that was built with. Up to version 14 it asks the system
+ * for the caller's home directory and not HOME: files in there would decide which database is used.
+ */
+static int check_libpq(struct err *e)
+{
+	if (PQlibVersion() >= 150000)
+		return 0;
+	return err_set(e, CNI_TRY_AGAIN_LATER,
+		       "the libpq of this system is version %d, and 15 or newer is needed",
+		       PQlibVersion() / 10000);
+}
+
 /*
  * Forgets PG* variables, the caller's home directory, and what steers the resolver or OpenSSL. The
- * time zone stays, for the log. The files that libpq would look for in the home directory are
- * named, since libpq up to version 14 asks the system for that directory and not HOME. A service
- * file has to exist, or libpq does not look into the system-wide one.
+ * time zone stays, for the log. A service file has to exist, or libpq does not look into the
+ * system-wide one.
  */
 static void set_environment(void)
 {
-	static const char *const files[][2] = {
-		{ "HOME", "/nonexistent" },
-		{ "PGSERVICEFILE", "/dev/null" },
-		{ "PGPASSFILE", "/nonexistent/.pgpass" },
-		{ "PGSSLCERT", "/nonexistent/.postgresql/postgresql.crt" },
-		{ "PGSSLKEY", "/nonexistent/.postgresql/postgresql.key" },
-		{ "PGSSLROOTCERT", "/nonexistent/.postgresql/root.crt" },
-	};
 	const char *zone = getenv("TZ");
 	const char *kept = zone ? mem_strdup(zone) : NULL;
 
 	clearenv();
 	if (kept)
 		setenv("TZ", kept, 1);
-	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
-		setenv(files[i][0], files[i][1], 1);
+	setenv("HOME", "/nonexistent", 1);
+	setenv("PGSERVICEFILE", "/dev/null", 1);
 }
 
 /*
@@ -384,7 +387,7 @@ int store_open(const cJSON *ipam, const char *application_name, struct log *log,
 
 	set_environment();
 	use_no_modules();
-	if (db_hosts_read(ipam, application_name, &db->hosts, e) < 0)
+	if (check_libpq(e) < 0 || db_hosts_read(ipam, application_name, &db->hosts, e) < 0)
 		return -1;
 	db->retry = (struct retry){ .query = query,
 				    .known = known,

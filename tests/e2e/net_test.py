@@ -240,11 +240,13 @@ class Failures(Scripted):
         self.assertEqual(self.verbs(), ['ADD', 'DEL'])
         self.assertIn('DEL after', answer.stderr)
 
-    def test_after_101_there_is_no_del(self):
+    def test_after_101_of_ours_there_is_no_del(self):
         self.ipam('echo \' {"details":"", "code" : 1.01e2, "msg":"holds 10.0.0.9"}\'; exit 1')
-        answer = self.run_net('ADD')
-        self.assertEqual((answer.rc, answer.code), (1, 101))
-        self.assertEqual(self.verbs(), ['ADD'])
+        os.symlink('ipam', self.path('ipam-status-cni'))
+        for name, verbs in (('ipam-status-cni', ['ADD']), ('ipam', ['ADD', 'ADD', 'DEL'])):
+            answer = self.run_net('ADD', self.conf(ipam={'type': name}))
+            self.assertEqual((answer.rc, answer.code), (1, 101))
+            self.assertEqual(self.verbs(), verbs)
 
     def test_what_could_not_be_started_is_not_undone(self):
         with open(self.path('ipam'), 'wb') as f:

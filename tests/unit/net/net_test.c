@@ -288,11 +288,20 @@ TEST_IN_DIR(an_error_object_is_passed_on_byte_for_byte_after_del)
 	assert_verbs(*state, "ADD DEL ");
 }
 
-TEST_IN_DIR(after_101_there_is_no_del)
+TEST_IN_DIR(after_101_of_ours_there_is_no_del)
 {
 	ipam_does(*state, "{'msg':'m','code':1.01e2}", "answer; exit 1");
-	assert_passed_on(ask_add(*state, "{" IPAM "}"), "{'msg':'m','code':1.01e2}");
+	assert_int_equal(symlink("ipam", tmpdir_path(*state, "ipam-status-cni")), 0);
+	assert_passed_on(ask_add(*state, "{'ipam':{'type':'ipam-status-cni'}}"),
+			 "{'msg':'m','code':1.01e2}");
 	assert_verbs(*state, "ADD ");
+}
+
+TEST_IN_DIR(another_plugins_101_is_an_error_as_any)
+{
+	ipam_does(*state, "{'msg':'m','code':101}", "answer; exit 1");
+	assert_passed_on(ask_add(*state, "{" IPAM "}"), "{'msg':'m','code':101}");
+	assert_verbs(*state, "ADD DEL ");
 }
 
 TEST_IN_DIR(the_digits_101_elsewhere_are_not_that_error)

@@ -778,10 +778,31 @@ TEST(the_callers_environment_is_forgotten)
 	assert_null(getenv("PGHOST"));
 	assert_null(getenv("PGPASSWORD"));
 	assert_string_equal(getenv("HOME"), "/nonexistent");
-	assert_string_equal(getenv("PGPASSFILE"), "/nonexistent/.pgpass");
 	assert_string_equal(getenv("PGSERVICEFILE"), "/dev/null");
 	assert_string_equal(getenv("TZ"), "UTC");
 	s.close(s.context);
+}
+
+static int libpq;
+
+int __wrap_PQlibVersion(void);
+int __wrap_PQlibVersion(void)
+{
+	return libpq ? libpq : 150000;
+}
+
+TEST(a_shared_libpq_that_is_too_old_is_refused)
+{
+	struct log log = { .level = LOG_INFO, .err = -1, .file = -1 };
+	struct store s;
+	struct err e = { 0 };
+
+	libpq = 140012;
+	assert_int_equal(open_store("{}", &log, &s, &e), -1);
+	libpq = 0;
+	assert_int_equal(e.code, CNI_TRY_AGAIN_LATER);
+	assert_string_equal(e.msg,
+			    "the libpq of this system is version 14, and 15 or newer is needed");
 }
 
 /* ---- the statements, as far as no server is needed ---- */
