@@ -169,7 +169,7 @@ static const char *replace_nul(const char *text, size_t len)
 			continue;
 		if (i + 5 < len && memcmp(copy + i + 1, "u0000", 5) == 0)
 			memcpy(copy + i + 2, "fffd", 4);
-		i++; /* what is escaped begins no escape */
+		i++; /* what a backslash escapes begins no escape itself */
 	}
 	return copy;
 }

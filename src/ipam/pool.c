@@ -261,7 +261,7 @@ static void add_search(const struct pool *p, ip_number first, ip_number last, in
 					       .position = position };
 }
 
-/* Everything, from that address up and round. */
+/* All spans of the pool: from that address to the end, then from the beginning to it. */
 static void add_round(const struct pool *p, ip_number begin, int position, struct searches *out)
 {
 	size_t in = span_reaching(p, begin);

@@ -73,8 +73,8 @@ void use_clocks(struct database *db, const struct node *node, int64_t started)
 	db->started = started;
 }
 
-/* Before each try: they may lie seconds apart, and what was true of the clocks at the first one
- * would then call rows of this life ones of an earlier life. */
+/* Called before each try: tries may be seconds apart, and by the clocks of the first one, what was
+ * recorded in the first seconds of this life would count as left by an earlier one. */
 static void read_clocks(void *context)
 {
 	struct database *db = context;
