@@ -25,11 +25,8 @@ struct pools {
 };
 
 /* The ranges without what is never picked: network and broadcast address of a range's own subnet,
- * the gateways of all ranges, what is excluded, and what no interface can have. */
-struct pools pools_of(const struct ranges *r);
-
-/* Takes one more address out: a gateway that the call names. */
-void pools_cut(struct pools *all, const struct ip *ip);
+ * the gateways of all ranges and these, what is excluded, and what no interface can have. */
+struct pools pools_of(const struct ranges *r, const struct addresses *gateways);
 
 /* How many addresses of a set may be picked. */
 ip_number pools_size(const struct pools *all, size_t set);
@@ -54,15 +51,12 @@ bool pools_first_place(const struct pools *all, size_t set, const struct sequenc
 		       struct ip *place_0);
 
 /*
- * Adds where to look in a set, one range after the other, and in each of them: the places k to
- * k + 4 one by one, then everything, from place k up and round. The single places are against runs
- * of addresses that were given one after the other. `position` is the address's in the reservation.
+ * Adds where to look in a set, one range after the other, and in each of them everything, from
+ * place k up and round. With `singles` the places k to k + 4 come before that, one by one: they are
+ * against runs of addresses that were given one after the other. `position` is the address's in the
+ * reservation.
  */
 void pools_search(const struct pools *all, size_t set, const struct sequence *s, size_t k,
-		  int position, struct searches *out);
-
-/* The same without the single places: each address once. */
-void pools_round(const struct pools *all, size_t set, const struct sequence *s, int position,
-		 struct searches *out);
+		  bool singles, int position, struct searches *out);
 
 #endif

@@ -14,7 +14,7 @@
 int request_read(const struct cni_call *call, const struct ipam_conf *conf, struct addresses *out,
 		 struct err *e);
 
-/* All gateways that the call names for an address, used or not. */
+/* All gateways that the call names, for an address or a route, used or not. */
 struct addresses request_gateways(const struct cni_call *call, const struct ipam_conf *conf);
 
 #endif

@@ -154,12 +154,11 @@ int database_insert(void *db, const struct reservation *, const struct deadline 
 		    struct row_ids *inserted, struct err *);
 int database_pick(void *db, const struct reservation *, bool first, const struct deadline *,
 		  struct row_ids *inserted, struct allocations *picked, struct err *);
-int database_find_free(void *context, const struct reservation *, const struct searches *,
-		       size_t wanted, const struct deadline *, struct allocations *out,
-		       struct err *);
+int database_find_free(void *db, const struct reservation *, const struct searches *, size_t wanted,
+		       const struct deadline *, struct allocations *out, struct err *);
 int database_find_holder(void *db, const char *network, const struct searches *,
 			 const struct deadline *, struct holder *out, struct err *);
-int database_find_full(void *context, const struct attachment *, const struct searches *,
+int database_find_full(void *db, const struct attachment *, const struct searches *,
 		       const char *const *sizes, size_t n_sizes, const struct deadline *,
 		       struct allocations *out, struct err *);
 int database_find(void *context, const struct reservation *, const struct deadline *,

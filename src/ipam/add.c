@@ -250,7 +250,7 @@ static int full(struct add *a, size_t set, struct err *e)
 	struct holder most = { 0 };
 	bool our_name;
 
-	pools_round(&a->plan.pools, set, &a->plan.sequence, 1, &all);
+	pools_search(&a->plan.pools, set, &a->plan.sequence, 0, false, 1, &all);
 	if (s->find_holder(s->context, a->reservation.by.network, &all, a->call->deadline, &most,
 			   e) != STORE_DONE)
 		return STORE_FAILED;

@@ -34,19 +34,9 @@ static void add_pick(struct plan *p, size_t set, const struct ip *first)
 
 struct pools pools_of_call(const struct cni_call *call, const struct ipam_conf *conf)
 {
-	struct pools pools = pools_of(&conf->ranges);
 	struct addresses gateways = request_gateways(call, conf);
-	const cJSON *route;
-	struct ip gw;
 
-	for (size_t i = 0; i < gateways.n; i++)
-		pools_cut(&pools, &gateways.list[i].ip);
-	cJSON_ArrayForEach(route, conf->answer.routes)
-	{
-		if (json_string(route, "gw") && ip_parse(json_string(route, "gw"), &gw))
-			pools_cut(&pools, &gw);
-	}
-	return pools;
+	return pools_of(&conf->ranges, &gateways);
 }
 
 struct plan plan_of(const struct cni_call *call, const struct ipam *i, const struct reservation *r,
@@ -84,24 +74,26 @@ void plan_reopen(struct plan *p)
 	}
 }
 
+static struct searches searches_from(const struct plan *p, size_t place, bool only_open)
+{
+	struct searches out = { 0 };
+
+	for (size_t i = 0; i < p->n_picks; i++)
+		if (p->picks[i].open || !only_open)
+			pools_search(&p->pools, p->picks[i].set, &p->sequence, place, true,
+				     p->picks[i].position, &out);
+	return out;
+}
+
 void plan_next_round(struct plan *p)
 {
-	p->searches = (struct searches){ 0 };
-	for (size_t i = 0; i < p->n_picks; i++)
-		pools_search(&p->pools, p->picks[i].set, &p->sequence, p->place,
-			     p->picks[i].position, &p->searches);
+	p->searches = searches_from(p, p->place, false);
 	p->place += PLACES_A_ROUND;
 }
 
 struct searches plan_open_searches(const struct plan *p)
 {
-	struct searches out = { 0 };
-
-	for (size_t i = 0; i < p->n_picks; i++)
-		if (p->picks[i].open)
-			pools_search(&p->pools, p->picks[i].set, &p->sequence, 0,
-				     p->picks[i].position, &out);
-	return out;
+	return searches_from(p, 0, true);
 }
 
 void plan_decide(struct plan *p, int position, const struct ip *ip)

@@ -10,7 +10,7 @@
  */
 #include "ipam/pool.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "base/memory.h"
 #include "ipam/sha256.h"
@@ -55,79 +55,80 @@ static bool may_be_picked(const struct pool *p, ip_number at)
 	return i < p->n && p->spans[i].first <= at;
 }
 
-/* Puts `n` spans in the place of the `gone` ones from `at` on: one more than there were at most. */
-static void replace_spans(struct pool *p, size_t at, size_t gone, const struct span *new, size_t n)
+/* What is cut out of a range, in any order. */
+struct cuts {
+	const struct range *of;
+	struct span *list;
+	size_t n;
+};
+
+static void cut(struct cuts *c, const struct ip *first, const struct ip *last)
 {
-	size_t behind = p->n - at - gone;
-
-	p->spans = mem_grow_list(p->spans, p->n, sizeof(*p->spans));
-	memmove(p->spans + at + n, p->spans + at + gone, behind * sizeof(*p->spans));
-	memcpy(p->spans + at, new, n * sizeof(*p->spans));
-	p->n = at + n + behind;
-}
-
-static void cut(struct pool *p, ip_number first, ip_number last)
-{
-	size_t from = span_reaching(p, first), to = from, n = 0;
-	struct span left[2];
-
-	while (to < p->n && p->spans[to].first <= last)
-		to++;
-	if (from == to)
+	if (first->family != c->of->subnet.family || ip_compare(last, &c->of->start) < 0 ||
+	    ip_compare(first, &c->of->end) > 0)
 		return;
-	if (p->spans[from].first < first)
-		left[n++] = (struct span){ p->spans[from].first, first - 1 };
-	if (p->spans[to - 1].last > last)
-		left[n++] = (struct span){ last + 1, p->spans[to - 1].last };
-	replace_spans(p, from, to - from, left, n);
+	c->list = mem_grow_list(c->list, c->n, sizeof(*c->list));
+	c->list[c->n++] = (struct span){ ip_to_number(first), ip_to_number(last) };
 }
 
-static void pool_cut(struct pool *p, const struct ip *first, const struct ip *last)
+static int by_first(const void *a, const void *b)
 {
-	if (first->family == p->range->subnet.family)
-		cut(p, ip_to_number(first), ip_to_number(last));
+	const struct span *one = a, *other = b;
+
+	return (one->first > other->first) - (one->first < other->first);
 }
 
-/* A pool of the whole range, without the network and the broadcast address of its subnet. IPv6 has
- * no broadcast address; there the all-zero host part is the routers' (RFC 4291, 2.6.1). */
-static struct pool pool_of(const struct range *r)
+static struct pool what_is_left(const struct cuts *c)
 {
-	struct pool p = { .range = r, .spans = mem_new(sizeof(*p.spans)), .n = 1 };
+	struct pool p = { .range = c->of, .spans = mem_new((c->n + 1) * sizeof(*p.spans)) };
+	ip_number begin = ip_to_number(&c->of->start), end = ip_to_number(&c->of->end);
+
+	qsort(c->list, c->n, sizeof(*c->list), by_first);
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->list[i].first > begin)
+			p.spans[p.n++] = (struct span){ begin, c->list[i].first - 1 };
+		if (c->list[i].last >= end)
+			return p;
+		if (c->list[i].last >= begin)
+			begin = c->list[i].last + 1;
+	}
+	p.spans[p.n++] = (struct span){ begin, end };
+	return p;
+}
+
+/* IPv6 has no broadcast address; there the all-zero host part is the routers' (RFC 4291, 2.6.1). */
+static struct pool pool_of(const struct range *r, const struct ranges *all,
+			   const struct addresses *gateways)
+{
+	struct cuts cuts = { .of = r };
 	struct ip network = ip_network(&r->subnet), last = ip_last(&r->subnet);
 
-	p.spans[0] = (struct span){ ip_to_number(&r->start), ip_to_number(&r->end) };
-	pool_cut(&p, &network, &network);
+	cut(&cuts, &network, &network);
 	if (last.family == 4)
-		pool_cut(&p, &last, &last);
+		cut(&cuts, &last, &last);
 	for (size_t i = 0; i < r->n_excluded; i++)
-		pool_cut(&p, &r->excluded[i].first, &r->excluded[i].last);
+		cut(&cuts, &r->excluded[i].first, &r->excluded[i].last);
+	for (size_t i = 0; i < all->n; i++)
+		cut(&cuts, &all->list[i].gateway, &all->list[i].gateway);
+	for (size_t i = 0; i < gateways->n; i++)
+		cut(&cuts, &gateways->list[i].ip, &gateways->list[i].ip);
 	for (const struct forbidden *f = forbidden_addresses; f->net; f++) {
 		struct ip net;
 
 		ip_parse(f->net, &net);
 		network = ip_network(&net);
 		last = ip_last(&net);
-		pool_cut(&p, &network, &last);
+		cut(&cuts, &network, &last);
 	}
-	return p;
+	return what_is_left(&cuts);
 }
 
-void pools_cut(struct pools *all, const struct ip *ip)
-{
-	const struct range *in = ranges_holding(all->ranges, ip);
-
-	if (in)
-		pool_cut(&all->list[in - all->ranges->list], ip, ip);
-}
-
-struct pools pools_of(const struct ranges *r)
+struct pools pools_of(const struct ranges *r, const struct addresses *gateways)
 {
 	struct pools all = { .ranges = r, .list = mem_new(r->n * sizeof(*all.list)) };
 
 	for (size_t i = 0; i < r->n; i++)
-		all.list[i] = pool_of(&r->list[i]);
-	for (size_t i = 0; i < r->n; i++)
-		pools_cut(&all, &r->list[i].gateway);
+		all.list[i] = pool_of(&r->list[i], r, gateways);
 	return all;
 }
 
@@ -274,7 +275,7 @@ static void add_round(const struct pool *p, ip_number begin, int position, struc
 }
 
 void pools_search(const struct pools *all, size_t set, const struct sequence *s, size_t k,
-		  int position, struct searches *out)
+		  bool singles, int position, struct searches *out)
 {
 	for (size_t i = 0; i < all->ranges->n; i++) {
 		const struct pool *p = &all->list[i];
@@ -283,22 +284,8 @@ void pools_search(const struct pools *all, size_t set, const struct sequence *s,
 		if (p->range->set != set || p->n == 0)
 			continue;
 		find_places(p, s, k, SINGLE_PLACES, places);
-		for (size_t single = 0; single < SINGLE_PLACES; single++)
-			add_search(p, places[single], places[single], position, out);
+		for (size_t n = 0; singles && n < SINGLE_PLACES; n++)
+			add_search(p, places[n], places[n], position, out);
 		add_round(p, places[0], position, out);
-	}
-}
-
-void pools_round(const struct pools *all, size_t set, const struct sequence *s, int position,
-		 struct searches *out)
-{
-	for (size_t i = 0; i < all->ranges->n; i++) {
-		const struct pool *p = &all->list[i];
-		ip_number begin;
-
-		if (p->range->set != set || p->n == 0)
-			continue;
-		find_places(p, s, 0, 1, &begin);
-		add_round(p, begin, position, out);
 	}
 }

@@ -173,6 +173,16 @@ static int read_excluded(const cJSON *list, struct range *r, struct err *e)
 	return 0;
 }
 
+static int check_inside(const struct range *r, const char *key, const struct ip *ip, struct err *e)
+{
+	char a[IP_TEXT], b[IP_TEXT];
+
+	if (ip_in(ip, &r->subnet))
+		return 0;
+	return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s %s is not in network %s", key,
+		       ip_text(ip, false, a), ip_text(&r->subnet, true, b));
+}
+
 static int read_range(const cJSON *json, struct range *r, struct err *e)
 {
 	char ip[IP_TEXT], subnet[IP_TEXT];
@@ -185,23 +195,19 @@ static int read_range(const cJSON *json, struct range *r, struct err *e)
 	set_defaults(r);
 	if (read_ip(json, "rangeStart", &r->start, e) < 0 ||
 	    read_ip(json, "rangeEnd", &r->end, e) < 0 ||
-	    read_ip(json, "gateway", &r->gateway, e) < 0)
+	    read_ip(json, "gateway", &r->gateway, e) < 0 ||
+	    check_inside(r, "rangeStart", &r->start, e) < 0 ||
+	    check_inside(r, "rangeEnd", &r->end, e) < 0)
 		return -1;
 	ip_text(&r->subnet, true, subnet);
-	why = why_no_gateway(&r->gateway, &r->subnet);
-	if (why)
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "gateway %s of %s %s",
-			       ip_text(&r->gateway, false, ip), subnet, why);
-	if (!ip_in(&r->start, &r->subnet))
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "rangeStart %s is not in network %s",
-			       ip_text(&r->start, false, ip), subnet);
-	if (!ip_in(&r->end, &r->subnet))
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "rangeEnd %s is not in network %s",
-			       ip_text(&r->end, false, ip), subnet);
 	if (ip_compare(&r->end, &r->start) < 0)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 			       "rangeEnd %s is not in network %s behind rangeStart",
 			       ip_text(&r->end, false, ip), subnet);
+	why = why_no_gateway(&r->gateway, &r->subnet);
+	if (why)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "gateway %s of %s %s",
+			       ip_text(&r->gateway, false, ip), subnet, why);
 	return read_excluded(json_get(json, "exclude"), r, e);
 }
 

@@ -264,6 +264,11 @@ struct addresses request_gateways(const struct cni_call *call, const struct ipam
 		if (json_string(item, "gateway"))
 			note_gateway(&all, json_string(item, "gateway"), NULL, NULL);
 	}
+	cJSON_ArrayForEach(item, conf->answer.routes)
+	{
+		if (json_string(item, "gw"))
+			note_gateway(&all, json_string(item, "gw"), NULL, NULL);
+	}
 	if (in_args)
 		each_part(in_args, NULL, note_gateway, &all, NULL);
 	return all;

@@ -61,7 +61,7 @@ static int check_room(const struct cni_call *call, const struct ipam *i, struct 
 	for (size_t set = 0; set < ranges->n_sets; set++) {
 		size_t before = all.n;
 
-		pools_round(&pools, set, &anywhere, (int)set + 1, &all);
+		pools_search(&pools, set, &anywhere, 0, false, (int)set + 1, &all);
 		if (all.n > before)
 			sizes[n_sizes++] =
 				ip_number_text(pools_size(&pools, set), mem_new(IP_NUMBER_TEXT));

@@ -87,17 +87,17 @@ static const char PICK[] =
 /* ---- FIND_FREE: the same without inserting, and what this node has left ---- */
 
 /*
- * $1 network, $2 node, $3 host id, $4 boot id, $5 uptime, $6 the positions, $7 to $10 the spans, $11 how many
- * positions are wanted, $12 machine. It writes as FIND does, since a set is said to be full on its word.
+ * $1 network, $2 node, $3 host id, $4 boot id, $5 uptime, $6 machine, $7 the positions, $8 to $11 the spans, $12 how
+ * many positions are wanted. It writes as FIND does, since a set is said to be full on its word.
  */
 static const char FIND_FREE[] =
 	"WITH free AS MATERIALIZED ("
-	FREE("$6", "$7", "$8", "$9", "$10", "$1", "")
+	FREE("$7", "$8", "$9", "$10", "$11", "$1", "")
 	"WHERE " GUARD
 	"), stale AS MATERIALIZED ("
 	"SELECT id, ip, created_on FROM public.ips "
-	"WHERE network = $1 AND node = $2 AND host_id = $3 AND " EARLIER("$4", "$5", "$12")
-	" AND (SELECT pg_catalog.count(*) FROM free) < $11::pg_catalog.int8"
+	"WHERE network = $1 AND node = $2 AND host_id = $3 AND " EARLIER("$4", "$5", "$6")
+	" AND (SELECT pg_catalog.count(*) FROM free) < $12::pg_catalog.int8"
 	"), found (id, position, ip, prefix, since) AS MATERIALIZED ("
 	"SELECT NULL, position, pg_catalog.host(ip), pg_catalog.masklen(ip), NULL FROM free "
 	"UNION ALL "
@@ -128,27 +128,26 @@ static const char FIND_HOLDER[] =
 /* ---- FIND_FULL: STATUS ---- */
 
 /*
- * $1 network, $2 node, $3 host id, $4 boot id, $5 uptime, $6 the positions, $7 to $10 the spans, $11 how many
- * addresses there are for each position, $12 machine.
+ * $1 to $11 as FIND_FREE, $12 how many addresses there are for each position.
  *
  * Many nodes ask every few seconds. So only a part of a set is searched, and where no address is free in it the
  * rows are counted, which takes a fifth of the time of a search.
  */
 static const char FIND_FULL[] =
 	"WITH free AS MATERIALIZED ("
-	FREE("$6", "$7", "$8", "$9", "$10", "$1", " LIMIT 1000")
+	FREE("$7", "$8", "$9", "$10", "$11", "$1", " LIMIT 1000")
 	"WHERE " GUARD
 	"), crowded AS MATERIALIZED ("
 	"SELECT t.position "
-	"FROM ROWS FROM (pg_catalog.unnest($6::pg_catalog.int2[]), pg_catalog.unnest($11::pg_catalog.numeric[])) AS t(position, size) "
+	"FROM ROWS FROM (pg_catalog.unnest($7::pg_catalog.int2[]), pg_catalog.unnest($12::pg_catalog.numeric[])) AS t(position, size) "
 	"WHERE CASE WHEN EXISTS (SELECT FROM free WHERE free.position = t.position) THEN false "
-	"ELSE (SELECT pg_catalog.count(*) FROM " SPANS("$7", "$8", "$9", "$10") " "
+	"ELSE (SELECT pg_catalog.count(*) FROM " SPANS("$8", "$9", "$10", "$11") " "
 	"JOIN public.ips AS p ON p.network = $1 AND " HOST("p.ip") " >= s.first AND " HOST("p.ip") " <= s.last "
 	"WHERE s.position = t.position)::pg_catalog.numeric >= t.size END"
 	"), stale AS MATERIALIZED ("
 	"SELECT id, ip FROM public.ips "
 	"WHERE EXISTS (SELECT FROM crowded)"
-	" AND network = $1 AND node = $2 AND host_id = $3 AND " EARLIER("$4", "$5", "$12")
+	" AND network = $1 AND node = $2 AND host_id = $3 AND " EARLIER("$4", "$5", "$6")
 	") "
 	"SELECT NULL AS id, position, NULL AS ip, NULL AS prefix FROM crowded "
 	"UNION ALL "
@@ -259,32 +258,42 @@ int database_pick(void *db, const struct reservation *c, bool first, const struc
 	return picked->n > 0 && picked->rows[0].position == 0 ? STORE_CONFLICT : rc;
 }
 
-int database_find_free(void *context, const struct reservation *c, const struct searches *searches,
-		       size_t wanted, const struct deadline *d, struct allocations *out,
-		       struct err *e)
+/* FIND_FREE and FIND_FULL: `last` is $12. */
+static int find(struct database *db, const char *sql, const struct attachment *a,
+		const struct searches *searches, const char *last, const struct deadline *d,
+		struct allocations *out, struct err *e)
 {
-	struct database *db = context;
-	const struct node *node = c->by.node;
+	const struct node *node = a->node;
 	const struct arrays in = arrays_of(searches);
-	const char *const v[] = { c->by.network,
-				  node->name,
-				  node->host_id,
-				  node->boot_id,
-				  db->uptime,
-				  in.wanted,
-				  in.positions,
-				  in.first,
-				  in.last,
-				  in.bits,
-				  mem_printf("%zu", wanted),
-				  or_empty(node->machine) };
-	const struct statement s = { FIND_FREE, v, sizeof(v) / sizeof(*v) };
+	const char *const v[] = { a->network,    node->name,   node->host_id,
+				  node->boot_id, db->uptime,   or_empty(node->machine),
+				  in.wanted,     in.positions, in.first,
+				  in.last,       in.bits,      last };
+	const struct statement s = { sql, v, sizeof(v) / sizeof(*v) };
 	struct rows r;
 
-	use_clocks(db, node, c->started);
+	use_clocks(db, node, 0);
 	if (database_run(db, &s, d, NULL, NULL, &r, e) < 0)
 		return STORE_FAILED;
 	return read_found(&r, out, e);
+}
+
+int database_find_free(void *db, const struct reservation *c, const struct searches *searches,
+		       size_t wanted, const struct deadline *d, struct allocations *out,
+		       struct err *e)
+{
+	return find(db, FIND_FREE, &c->by, searches, mem_printf("%zu", wanted), d, out, e);
+}
+
+int database_find_full(void *db, const struct attachment *a, const struct searches *searches,
+		       const char *const *sizes, size_t n_sizes, const struct deadline *d,
+		       struct allocations *out, struct err *e)
+{
+	struct strbuf all = { 0 };
+
+	for (size_t i = 0; i < n_sizes; i++)
+		strbuf_join(&all, ",", sizes[i]);
+	return find(db, FIND_FULL, a, searches, as_array(&all), d, out, e);
 }
 
 int database_find_holder(void *db, const char *network, const struct searches *searches,
@@ -303,30 +312,6 @@ int database_find_holder(void *db, const char *network, const struct searches *s
 				.youngest = rows_get(&r, 0, "youngest"),
 				.total = rows_get(&r, 0, "total") };
 	return STORE_DONE;
-}
-
-int database_find_full(void *context, const struct attachment *a, const struct searches *searches,
-		       const char *const *sizes, size_t n_sizes, const struct deadline *d,
-		       struct allocations *out, struct err *e)
-{
-	struct database *db = context;
-	const struct node *node = a->node;
-	const struct arrays in = arrays_of(searches);
-	struct strbuf all = { 0 };
-	struct rows r;
-
-	for (size_t i = 0; i < n_sizes; i++)
-		strbuf_join(&all, ",", sizes[i]);
-
-	const char *const v[] = { a->network, node->name, node->host_id,  node->boot_id,
-				  db->uptime, in.wanted,  in.positions,   in.first,
-				  in.last,    in.bits,    as_array(&all), or_empty(node->machine) };
-	const struct statement s = { FIND_FULL, v, sizeof(v) / sizeof(*v) };
-
-	use_clocks(db, node, 0);
-	if (database_run(db, &s, d, NULL, NULL, &r, e) < 0)
-		return STORE_FAILED;
-	return read_found(&r, out, e);
 }
 
 const struct sql sql_pick[] = {

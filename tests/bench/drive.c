@@ -31,7 +31,7 @@
 #define TEXT 512
 #define AT_ONCE_MOST 64
 #define SETTLE 3000000L /* nanoseconds: the server ends its process for the last one meanwhile */
-#define SLOW 120        /* seconds for a whole drive's run: whatever hangs, hangs for good */
+#define SLOW 280        /* seconds for a whole drive's run: whatever hangs, hangs for good */
 
 struct candidate {
 	const char *name, *path, *input;

@@ -40,9 +40,9 @@ NAMES = {
     'INSERT_IF_FREE': "'pod9', 'eth0', '{10.9.0.1/24,10.9.0.2/24}', 'net', 'n7', 'h7', 'boot', NULL, NULL, NULL, 'm', '{10.9.0.1,10.9.0.2}'",
     'INSERT_ONE_IF_FREE': "'pod9', 'eth0', '10.9.0.1/24', 'net', 'n7', 'h7', 'boot', NULL, NULL, NULL, 'm'",
     'PICK': f"'pod9', 'eth0', '{{10.77.0.1/24}}', 'net', 'n7', 'h7', 'boot', NULL, 'pod', NULL, 'm', '{{1}}', 't', {SPANS.format(2)}",
-    'FIND_FREE': f"'net', 'n7', 'h7', 'boot', '60', {SPANS.format(1)}, '1', 'm'",
+    'FIND_FREE': f"'net', 'n7', 'h7', 'boot', '60', 'm', {SPANS.format(1)}, '1'",
     'FIND_HOLDER': f"'net', {SPANS.format(1).partition(', ')[2]}",
-    'FIND_FULL': f"'net', 'n7', 'h7', 'boot', '60', {SPANS.format(1)}, '{{1}}', 'm'",
+    'FIND_FULL': f"'net', 'n7', 'h7', 'boot', '60', 'm', {SPANS.format(1)}, '{{1}}'",
     'STATUS': '',
 }
 FUNCTIONS = ['now()', 'host(inet)', 'masklen(inet)', 'unnest(inet[])', 'json_to_recordset(json)',

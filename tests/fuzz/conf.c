@@ -36,7 +36,7 @@ static void fuzz_pools(const struct cni_call *call, const struct ipam_conf *conf
 
 		MUST(any == (pools_size(&pools, set) > 0));
 		MUST(!any || pools_hold(&pools, set, &first));
-		pools_round(&pools, set, &who, 1, &all);
+		pools_search(&pools, set, &who, 0, false, 1, &all);
 		for (size_t i = 0; i < all.n; i++) {
 			const struct search *s = &all.list[i];
 

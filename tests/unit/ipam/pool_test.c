@@ -15,6 +15,8 @@ static struct ip ip_of(const char *text)
 	return ip;
 }
 
+static const struct addresses none = { 0 };
+
 /* A set of one range with the addresses from `start` to `end`; its gateway is elsewhere. */
 static struct pools pool_from(const char *subnet, const char *start, const char *end)
 {
@@ -25,7 +27,7 @@ static struct pools pool_from(const char *subnet, const char *start, const char 
 				       .start = ip_of(start),
 				       .end = ip_of(end),
 				       .gateway = ip_of("169.254.1.1") };
-	return pools_of(all);
+	return pools_of(all, &none);
 }
 
 /* The same, with more excluded. */
@@ -39,7 +41,7 @@ static void cut_out(struct pools *p, const char *first, const char *last)
 	r->excluded = mem_grow(r->excluded, r->n_excluded * sizeof(*r->excluded),
 			       (r->n_excluded + 1) * sizeof(*r->excluded));
 	r->excluded[r->n_excluded++] = (struct run){ ip_of(first), ip_of(last) };
-	*p = pools_of(all);
+	*p = pools_of(all, &none);
 }
 
 /* Place k. */
@@ -50,7 +52,7 @@ static struct ip place(const struct pools *p, const struct sequence *s, size_t k
 
 	if (k == 0 && pools_first_place(p, 0, s, &first))
 		return first;
-	pools_search(p, 0, s, k, 1, &found);
+	pools_search(p, 0, s, k, true, 1, &found);
 	return found.list[0].first;
 }
 
@@ -72,7 +74,7 @@ static const char *says(const struct pools *p, const struct sequence *s, size_t 
 	struct searches found = { 0 };
 	char *text = "", a[IP_TEXT], b[IP_TEXT];
 
-	pools_search(p, 0, s, k, 1, &found);
+	pools_search(p, 0, s, k, true, 1, &found);
 	for (size_t i = 5; i < found.n; i++)
 		text = mem_printf("%s%s%s-%s", text, i > 5 ? " " : "",
 				  ip_text(&found.list[i].first, false, a),
@@ -159,13 +161,13 @@ TEST(everything_can_be_cut_out)
 {
 	struct pools p = pool_from("10.0.0.0/24", "10.0.0.1", "10.0.0.9");
 	struct sequence s = named(1);
-	struct searches none = { 0 };
+	struct searches nowhere = { 0 };
 
 	cut_out(&p, "10.0.0.0", "10.0.0.255");
 	assert_int_equal(p.list[0].n, 0);
 	assert_true(pools_size(&p, 0) == 0);
-	pools_search(&p, 0, &s, 0, 1, &none);
-	assert_int_equal(none.n, 0);
+	pools_search(&p, 0, &s, 0, true, 1, &nowhere);
+	assert_int_equal(nowhere.n, 0);
 }
 
 TEST(who_asks_decides)
@@ -369,7 +371,7 @@ TEST(five_places_come_before_the_long_way_round)
 	struct sequence s = named(7);
 	struct searches found = { 0 };
 
-	pools_search(&p, 0, &s, 10, 3, &found);
+	pools_search(&p, 0, &s, 10, true, 3, &found);
 	assert_int_equal(found.n, 7);
 	for (size_t i = 0; i < 6; i++) {
 		struct ip expected = place(&p, &s, 10 + i % 5);
@@ -387,16 +389,18 @@ TEST(many_cuts)
 	struct pools p = pool_from("10.0.0.0/16", "10.0.0.1", "10.0.255.254");
 	struct sequence s = named(1);
 	struct searches found = { 0 };
+	struct addresses gateways = { 0 };
 
 	for (int i = 0; i < 4096; i++) {
-		struct ip ip = ip_of("10.0.0.0");
+		struct address one = { .ip = ip_of("10.0.0.0") };
 
-		ip.bytes[2] = (unsigned char)(i * 7 % 4096 / 16);
-		ip.bytes[3] = (unsigned char)(i * 7 % 16 * 16 + 1);
-		pools_cut(&p, &ip);
+		one.ip.bytes[2] = (unsigned char)(i * 7 % 4096 / 16);
+		one.ip.bytes[3] = (unsigned char)(i * 7 % 16 * 16 + 1);
+		addresses_add(&gateways, &one);
 	}
+	p = pools_of(p.ranges, &gateways);
 	assert_true(pools_size(&p, 0) == 65534 - 4096);
-	pools_search(&p, 0, &s, 0, 1, &found);
+	pools_search(&p, 0, &s, 0, true, 1, &found);
 	assert_true(found.n >= 5 + p.list[0].n);
 }
 
@@ -414,26 +418,27 @@ TEST(a_set_of_several_ranges)
 					      .start = ip_of(mem_printf("10.%zu.0.0", i)),
 					      .end = ip_of(mem_printf("10.%zu.0.7", i)),
 					      .gateway = gateway };
-	p = pools_of(&all);
+	p = pools_of(&all, &none);
 	assert_true(pools_size(&p, 0) == 6 + 5 && pools_size(&p, 1) == 6);
 	assert_false(pools_hold(&p, 0, &gateway));
 	assert_true(pools_hold(&p, 0, &other));
 	assert_false(pools_hold(&p, 1, &other));
-	pools_cut(&p, &other);
+	p = pools_of(&all, &(struct addresses){ &(struct address){ .ip = other }, 1 });
 	assert_false(pools_hold(&p, 0, &other));
+	p = pools_of(&all, &none);
 	assert_true(pools_first_place(&p, 0, &s, &place_0));
 	assert_int_equal(place_0.bytes[1], 0);
-	pools_search(&p, 0, &s, 0, 1, &found);
+	pools_search(&p, 0, &s, 0, true, 1, &found);
 	for (size_t i = 1; i < found.n; i++) /* in their order */
 		assert_true(found.list[i - 1].first.bytes[1] <= found.list[i].first.bytes[1]);
 	assert_int_equal(found.list[found.n - 1].first.bytes[1], 1);
 	all.list[0].excluded = &(struct run){ ip_of("10.0.0.0"), ip_of("10.0.0.7") };
 	all.list[0].n_excluded = 1;
-	p = pools_of(&all);
+	p = pools_of(&all, &none);
 	assert_true(pools_first_place(&p, 0, &s, &place_0));
 	assert_int_equal(place_0.bytes[1], 1);
 	all.n = 1;
-	p = pools_of(&all);
+	p = pools_of(&all, &none);
 	assert_false(pools_first_place(&p, 0, &s, &place_0));
 }
 
