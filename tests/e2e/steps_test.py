@@ -133,7 +133,8 @@ class Steps(Case):
     def test_show_prints_what_psql_prints(self):
         self.assertIn('(0 rows)', self.does('show.sh').stdout)
         self.does('add-ns.sh', NET, 'one', '10.1.0.1')
-        for args in ((), ('postgresql://cni:cni@127.0.0.1:25943/ipam',), ('host=127.0.0.1 port=25943 user=cni password=cni dbname=ipam',)):
+        db.sql("CREATE ROLE alice LOGIN PASSWORD 'a'; GRANT ipam_reader TO alice")
+        for args in ((), ('postgresql://alice:a@127.0.0.1:25943/ipam',), ('host=127.0.0.1 port=25943 user=alice password=a dbname=ipam',)):
             said = self.does('show.sh', *args).stdout
             self.assertIn('(1 row)', said)
             self.assertRegex(said, r'one +\| cnitool-[0-9a-f]{20} +\| eth0 +\| 10\.1\.0\.1/24 ')
