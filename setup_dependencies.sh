@@ -25,6 +25,8 @@ TEST_PACKAGES=(libcmocka-dev clang clang-format clang-tidy cppcheck shellcheck p
 	lintian)
 # Real container runtimes, of which the tests use the programs. busybox is what their containers run.
 RUNTIME_PACKAGES=(podman conmon runc containerd containernetworking-plugins busybox-static iptables)
+# Programs that only tests start, unpacked into .deps/tools: installed, they would bring services and much that they show.
+TOOL_PACKAGES=(prometheus prometheus-postgres-exporter)
 ARM64_PACKAGES=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
 ARM64_LIBRARIES=(libssl-dev zlib1g-dev libzstd-dev libcmocka-dev libcmocka0)    # unpacked, not installed
 
@@ -147,6 +149,7 @@ all_packages() {
 	# The sanitizers' part of clang has its version in its name.
 	[ "$1" != tests ] || install_packages "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 	[ "$1" != tests ] || runtime_packages
+	[ "$1" != tests ] || unpacked_tools
 }
 
 # Where another vendor's container runtime is installed, these would replace it: then that stays, and the tests with real
@@ -165,6 +168,25 @@ runtime_packages() {
 	[ ! -d /run/systemd/system ] || for name in containerd podman podman-auto-update podman-restart; do
 		logged as_root systemctl disable "$name" || true
 	done
+}
+
+unpacked_tools() {
+	local file
+	[ "${TOOL_PACKAGES[*]}" != "$(cat .deps/tools/list 2>/dev/null)" ] || return 0
+	say "programs for tests, in .deps/tools: ${TOOL_PACKAGES[*]}"
+	[ -n "$updated" ] || apt_get update
+	updated=yes
+	mkdir -p "$work/tools/debs"
+	if ! (cd "$work/tools/debs" && apt-get -q download "${TOOL_PACKAGES[@]}") >>"$LOG" 2>&1; then
+		loud "they cannot be had ($LOG says why): tests of examples/monitoring are skipped"
+		return 0
+	fi
+	for file in "$work"/tools/debs/*.deb; do
+		dpkg-deb -x "$file" "$work/tools"
+	done
+	rm -rf "$work/tools/debs" .deps/tools
+	echo "${TOOL_PACKAGES[*]}" >"$work/tools/list"
+	mv "$work/tools" .deps
 }
 
 # The plugins name a host by its machine id. Bare chroots and images come without one.
