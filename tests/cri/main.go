@@ -2,6 +2,7 @@
 //
 //	cri SOCKET status                          the conditions, a line each
 //	cri SOCKET run NAME UID [KEY=VALUE...]     makes the sandbox of pod NAME with these annotations, prints its id
+//	cri SOCKET all | ready                     the ids of all pods, of those that run
 //	cri SOCKET addresses ID                    a pod's addresses
 //	cri SOCKET stop ID | remove ID
 package main
@@ -52,6 +53,16 @@ func do(ctx context.Context, runtime cri.RuntimeServiceClient, verb string, args
 		made, err := runtime.RunPodSandbox(ctx, &cri.RunPodSandboxRequest{Config: sandbox(args[0], args[1], args[2:])})
 		if err == nil {
 			fmt.Println(made.PodSandboxId)
+		}
+		return err
+	case "all", "ready":
+		said, err := runtime.ListPodSandbox(ctx, &cri.ListPodSandboxRequest{})
+		if err == nil {
+			for _, pod := range said.Items {
+				if verb == "all" || pod.State == cri.PodSandboxState_SANDBOX_READY {
+					fmt.Println(pod.Id)
+				}
+			}
 		}
 		return err
 	case "addresses":

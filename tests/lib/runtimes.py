@@ -8,9 +8,11 @@ import subprocess
 import tarfile
 import time
 
+import pg
 import plugin
 
 DEBIAN_PLUGINS = '/usr/lib/cni'     # the package containernetworking-plugins
+BUILT = os.path.join(pg.ROOT, 'plugins', 'runtimes')    # what tests/runtimes.sh builds
 BUSYBOX = '/bin/busybox'            # the package busybox-static
 
 
@@ -80,10 +82,43 @@ def wait_until(condition, seconds, what):
         time.sleep(0.05)
 
 
-class Podman:
-    """podman with its CNI backend and everything that it keeps in one folder. Networks are conflists in net.d."""
+def write(folder, name, what):
+    """A file with a text, or a value as JSON."""
+    with open(os.path.join(folder, name), 'w', encoding='utf-8') as f:
+        f.write(what if isinstance(what, str) else json.dumps(what))
 
-    CONFIG = '''[containers]
+
+class Runtime:
+    """What all have in common: a folder for everything that they keep, with networks in net.d and the plugins in bin; a host
+    (host.py) if it is not this one."""
+
+    def __init__(self, folder, *conflists, plugins=DEBIAN_PLUGINS, through=()):
+        self.dir, self.through = folder, list(through)
+        for name in ('net.d', 'bin'):
+            os.makedirs(os.path.join(folder, name))
+        for source in (plugins, plugin.BINDIR):
+            for name in os.listdir(source):
+                os.symlink(os.path.join(source, name), os.path.join(folder, 'bin', name))
+        self.rootfs = rootfs(os.path.join(folder, 'rootfs'))
+        for conflist in conflists:
+            self.network(conflist)
+
+    def network(self, conflist):
+        write(self.dir, f'net.d/{conflist["name"]}.conflist', conflist)
+
+    def command(self, *command, check=True, **env):
+        """Runs a command on the host, where its folder is not this one: all paths are absolute."""
+        done = subprocess.run([*self.through, *command], env={**os.environ, **env}, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=120, check=False, cwd='/')
+        if check and done.returncode:
+            raise AssertionError(f'{" ".join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}')
+        return done
+
+
+class Podman(Runtime):
+    """podman with its CNI backend."""
+
+    CONFIG = """[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]
 cgroup_manager = "cgroupfs"
@@ -91,29 +126,21 @@ events_logger = "file"
 runtime = "runc"
 [network]
 network_backend = "cni"
-cni_plugin_dirs = [{plugins}]
+cni_plugin_dirs = ["{dir}/bin"]
 network_config_dir = "{dir}/net.d"
-'''
+"""
 
-    def __init__(self, folder):
-        self.dir = folder
-        os.makedirs(os.path.join(folder, 'net.d'))
-        self.rootfs = rootfs(os.path.join(folder, 'rootfs'))
-        with open(os.path.join(folder, 'containers.conf'), 'w', encoding='utf-8') as f:
-            f.write(self.CONFIG.format(dir=folder, plugins=', '.join(f'"{d}"' for d in (plugin.BINDIR, DEBIAN_PLUGINS))))
-
-    def network(self, conflist):
-        with open(os.path.join(self.dir, 'net.d', conflist['name'] + '.conflist'), 'w', encoding='utf-8') as f:
-            json.dump(conflist, f)
+    def __init__(self, folder, *conflists, **how):
+        super().__init__(folder, *conflists, **how)
+        write(folder, 'containers.conf', self.CONFIG.format(dir=folder))
 
     def run(self, *arguments, status=0):
-        """Returns what it printed, stdout and stderr together."""
-        done = subprocess.run(['podman', '--root', f'{self.dir}/root', '--runroot', f'{self.dir}/run', '--tmpdir', f'{self.dir}/tmp', *arguments],
-                              env={**os.environ, 'CONTAINERS_CONF': f'{self.dir}/containers.conf'}, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False, cwd='/')
+        """Returns what it printed, stdout and then stderr."""
+        done = self.command('podman', '--root', f'{self.dir}/root', '--runroot', f'{self.dir}/run', '--tmpdir', f'{self.dir}/tmp', *arguments,
+                            check=False, CONTAINERS_CONF=f'{self.dir}/containers.conf')
         if (done.returncode == 0) != (status == 0):
-            raise AssertionError(f'podman {" ".join(arguments)} ended with {done.returncode}: {done.stdout}')
-        return done.stdout
+            raise AssertionError(f'podman {" ".join(arguments)} ended with {done.returncode}: {done.stdout}{done.stderr}')
+        return done.stdout + done.stderr
 
     def start(self, name, network, *options, status=0):
         """A container that sleeps."""
@@ -126,10 +153,40 @@ network_config_dir = "{dir}/net.d"
         return [a for a in (said['IPAddress'], said['GlobalIPv6Address']) if a]
 
 
-class Containerd:
-    """containerd as it is packaged, or the one in `programs`, with everything that it keeps in one folder; pods by CRI."""
+class Cri(Runtime):
+    """A daemon that is asked by CRI, with the client in tests/cri."""
 
-    CONFIG = '''version = 2
+    def __init__(self, folder, client, *conflists, **how):
+        super().__init__(folder, *conflists, **how)
+        self.client, self.socket, self.process = client, f'{folder}/c.sock', None
+        self.pause = image(f'{folder}/pause.tar', 'localhost/pause:1', self.rootfs, '/bin/sleep', '100000')
+
+    def start_daemon(self, *command, **env):
+        with open(os.path.join(self.dir, 'log'), 'ab') as log:
+            self.process = subprocess.Popen([*self.through, *command], env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, cwd='/')
+        wait_until(lambda: os.path.exists(self.socket) and self.cri('status', check=False).returncode == 0, 60, f'{command[0]} answers')
+
+    def stop(self):
+        """kill -9: what it started goes on."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def cri(self, *arguments, check=True):
+        return self.command(self.client, self.socket, *arguments, check=check)
+
+    def run(self, name, uid='', **annotations):
+        """The id of a new pod's sandbox."""
+        return self.cri('run', name, uid or f'uid-{name}', *(f'{k}={v}' for k, v in annotations.items())).stdout.strip()
+
+    def addresses(self, pod):
+        return self.cri('addresses', pod).stdout.split()
+
+
+class Containerd(Cri):
+    """containerd as it is packaged."""
+
+    CONFIG = """version = 2
 root = "{dir}/root"
 state = "{dir}/state"
 [grpc]
@@ -140,47 +197,92 @@ state = "{dir}/state"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "{dir}/bin"
     conf_dir = "{dir}/net.d"
-'''
+"""
+    PATH = os.environ.get('PATH', '')
 
-    def __init__(self, folder, client, *conflists):
-        self.dir, self.client, self.socket, self.process = folder, client, f'{folder}/c.sock', None
-        for name in ('net.d', 'bin'):
-            os.makedirs(os.path.join(folder, name))
-        for source in (DEBIAN_PLUGINS, plugin.BINDIR):
-            for name in os.listdir(source):
-                os.symlink(os.path.join(source, name), os.path.join(folder, 'bin', name))
-        for conflist in conflists:
-            with open(os.path.join(folder, 'net.d', conflist['name'] + '.conflist'), 'w', encoding='utf-8') as f:
-                json.dump(conflist, f)
-        with open(os.path.join(folder, 'config.toml'), 'w', encoding='utf-8') as f:
-            f.write(self.CONFIG.format(dir=folder))
+    def __init__(self, folder, client, *conflists, **how):
+        super().__init__(folder, client, *conflists, **how)
+        write(folder, 'config.toml', self.CONFIG.format(dir=folder))
         self.start()
-        pause = image(f'{folder}/pause.tar', 'localhost/pause:1', rootfs(os.path.join(folder, 'rootfs')), '/bin/sleep', '100000')
-        self.ctr('-n', 'k8s.io', 'images', 'import', pause)
+        self.ctr('-n', 'k8s.io', 'images', 'import', self.pause)
 
     def start(self):
-        with open(os.path.join(self.dir, 'log'), 'ab') as log:
-            self.process = subprocess.Popen(['containerd', '-c', f'{self.dir}/config.toml'], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            cwd='/')
-        wait_until(lambda: os.path.exists(self.socket) and self.cri('status', check=False).returncode == 0, 30, 'containerd answers')
+        self.start_daemon('containerd', '-c', f'{self.dir}/config.toml', PATH=self.PATH)
 
-    def stop(self):
-        self.process.kill()
-        self.process.wait(10)
+    def ctr(self, *arguments, **env):
+        return self.command('ctr', '-a', self.socket, *arguments, PATH=self.PATH, **env)
 
-    def ctr(self, *arguments):
-        return subprocess.run(['ctr', '-a', self.socket, *arguments], check=True, capture_output=True, text=True, timeout=60, cwd='/')
+
+class Containerd2(Containerd):
+    """containerd 2, and nerdctl on it."""
+
+    CONFIG = """version = 3
+root = "{dir}/root"
+state = "{dir}/state"
+[grpc]
+  address = "{dir}/c.sock"
+[plugins.'io.containerd.cri.v1.images'.pinned_images]
+  sandbox = "localhost/pause:1"
+[plugins.'io.containerd.cri.v1.runtime']
+  restrict_oom_score_adj = true
+  [plugins.'io.containerd.cri.v1.runtime'.cni]
+    bin_dirs = ["{dir}/bin"]
+    conf_dir = "{dir}/net.d"
+"""
+    PATH = f'{BUILT}:{Containerd.PATH}'
+
+    def nerdctl(self, *arguments, check=True, **env):
+        return self.command('nerdctl', '--address', self.socket, '--cni-path', f'{self.dir}/bin', '--cni-netconfpath', f'{self.dir}/net.d',
+                            '--data-root', f'{self.dir}/nerdctl', '--cgroup-manager', 'cgroupfs', *arguments, check=check, PATH=self.PATH, **env)
+
+
+class Crio(Cri):
+    """CRI-O."""
+
+    CONFIG = """[crio]
+root = "{dir}/root"
+runroot = "{dir}/runroot"
+log_dir = "{dir}/logs"
+version_file = "{dir}/version"
+version_file_persist = "{dir}/version-persist"
+clean_shutdown_file = "{dir}/clean"
+[crio.api]
+listen = "{dir}/c.sock"
+[crio.runtime]
+cgroup_manager = "cgroupfs"
+conmon_cgroup = "pod"
+pinns_path = "{built}/pinns"
+namespaces_dir = "{dir}/ns"
+container_exits_dir = "{dir}/exits"
+container_attach_socket_dir = "{dir}/attach"
+default_runtime = "runc"
+default_ulimits = ["nofile=1024:1024"]
+seccomp_profile = ""
+hooks_dir = []
+[crio.runtime.runtimes.runc]
+runtime_path = "{runc}"
+runtime_root = "{dir}/runc"
+monitor_path = "{conmon}"
+monitor_cgroup = "pod"
+[crio.image]
+pause_image = "localhost/pause:1"
+pause_command = "/bin/sleep 100000"
+[crio.network]
+network_dir = "{dir}/net.d"
+plugin_dirs = ["{dir}/bin"]
+"""
+
+    def __init__(self, folder, client, *conflists, **how):
+        super().__init__(folder, client, *conflists, **how)
+        path = f'{os.environ.get("PATH", "")}:/usr/sbin:/sbin'
+        write(folder, 'crio.conf', self.CONFIG.format(dir=folder, built=BUILT, runc=shutil.which('runc', path=path),
+                                                      conmon=shutil.which('conmon', path=path)))
+        self.command('podman', '--root', f'{folder}/root', '--runroot', f'{folder}/runroot', '--cgroup-manager', 'cgroupfs',
+                     '--events-backend', 'file', 'load', '-qi', self.pause)
+        self.start()
+
+    def start(self):
+        self.start_daemon(f'{BUILT}/crio', '--config', f'{self.dir}/crio.conf', '--config-dir', '')
 
     def cri(self, *arguments, check=True):
-        """A verb of the client in tests/cri."""
-        done = subprocess.run([self.client, self.socket, *arguments], capture_output=True, text=True, timeout=90, cwd='/', check=False)
-        if check and done.returncode:
-            raise AssertionError(f'{" ".join(arguments)}: {done.stderr}')
-        return done
-
-    def run(self, name, uid='', **annotations):
-        """The id of a new pod's sandbox."""
-        return self.cri('run', name, uid or f'uid-{name}', *(f'{k}={v}' for k, v in annotations.items())).stdout.strip()
-
-    def addresses(self, pod):
-        return self.cri('addresses', pod).stdout.split()
+        return self.command(self.client, self.socket, *arguments, check=check, CGROUP_PARENT='/ipam-crio')

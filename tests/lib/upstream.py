@@ -9,8 +9,9 @@ import pg
 
 FOLDER = os.path.join(pg.ROOT, 'plugins', 'upstream')
 SOURCE = 'github.com/containernetworking/plugins/plugins/{}@v1.9.1'
-PARTS = {'bridge': 'main/bridge', 'ipvlan': 'main/ipvlan', 'macvlan': 'main/macvlan', 'ptp': 'main/ptp',
-         'host-local': 'ipam/host-local', 'static': 'ipam/static', 'portmap': 'meta/portmap'}
+PARTS = {'bridge': 'main/bridge', 'ipvlan': 'main/ipvlan', 'loopback': 'main/loopback', 'macvlan': 'main/macvlan', 'ptp': 'main/ptp',
+         'host-local': 'ipam/host-local', 'static': 'ipam/static', 'bandwidth': 'meta/bandwidth', 'firewall': 'meta/firewall',
+         'portmap': 'meta/portmap', 'tuning': 'meta/tuning'}
 MISSING = 'no Go that builds ' + SOURCE.format('…')
 
 
