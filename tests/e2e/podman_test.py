@@ -100,6 +100,16 @@ class Asked(Case):
         self.assertEqual(self.podman.addresses('one', NET), ['10.91.0.9', 'fd00:91::9'])
         self.assertEqual(len(rows()), 2)
 
+    def test_a_version_that_podmans_libcni_does_not_know(self):
+        """It is refused only when the address is recorded; then podman sends DEL."""
+        ipam = plugin.ipam_conf(server, ranges=[[{'subnet': '10.91.0.0/16'}]], logFile=f'{self.dir}/plugin.log')
+        self.podman.network({'cniVersion': '1.1.0', 'name': 'newer', 'plugins': [{'type': plugin.NET, 'ipam': ipam}]})
+        said = self.podman.start('one', 'newer', status=126)
+        self.assertIn('unsupported CNI result version "1.1.0"', said)
+        with open(f'{self.dir}/plugin.log', encoding='utf-8') as f:
+            self.assertRegex(f.read(), r'recorded 10\.91\..*\n.*INVOKED DEL')
+        self.assertEqual(rows(), [])
+
 
 if __name__ == '__main__':
     sandbox.enter()

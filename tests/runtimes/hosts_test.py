@@ -270,6 +270,37 @@ class Hosts(unittest.TestCase):
         self.collect('containerd2')
         self.assertEqual(self.agree(), before)
 
+    def test_a_version_that_a_libcni_does_not_know(self):
+        """It says so only when the plugin has recorded an address; libcni sends no DEL then, but these runtimes do."""
+        for name in ('podman', 'containerd1'):
+            with self.subTest(name):
+                pods, runtime = self.pods[name], self.runtimes[name]
+                runtime.network(conflist('1.1.0', self.log(name)))
+
+                def refused(pods=pods):
+                    try:
+                        pods.start('new')
+                    except AssertionError as e:
+                        return 'unsupported CNI result version "1.1.0"' in str(e)
+                    pods.end_all()      # containerd has not read it yet
+                    return False
+                faults.wait_until(refused, 20, 'the new version is read')
+                self.assertIn('recorded', self.logged(name))
+                self.assertEqual(rows(), [])
+                runtime.network(conflist('1.0.0', self.log(name)))
+                pods.end_all()
+                faults.wait_until(lambda pods=pods, name=name: self.starts(pods), 20, 'the old version is read')
+
+    @staticmethod
+    def starts(pods):
+        try:
+            pods.start('old')
+            pods.end('old')
+        except AssertionError:
+            pods.end_all()
+            return False
+        return True
+
     def why(self, name):
         """What a kubelet reads of the network."""
         return next(line for line in self.runtimes[name].cri('status').stdout.splitlines() if line.startswith('NetworkReady'))
