@@ -17,8 +17,7 @@ BEGIN
 	                                node, host_id, machine, boot_id, held_since, held_until, id)
 	SELECT network, host(ip)::inet, masklen(ip), pod_namespace, pod_name, pod_uid, pod_id, interface,
 	       node, host_id, machine, boot_id, least(held_since, created_on), greatest(now(), least(held_since, created_on)), id
-	  FROM gone
-	    ON CONFLICT DO NOTHING;
+	  FROM gone;
 	GET DIAGNOSTICS released = ROW_COUNT;
 	IF released > 0 THEN
 		DELETE FROM public.ips_history

@@ -138,13 +138,6 @@ class Recorded(History):
         self.server.psql("UPDATE public.ips SET boot_id = 'b', created_on = now()", user='cni', password='cni')
         self.assertEqual(self.recorded(), 0)
 
-    def test_one_id_twice_in_one_transaction_is_no_error(self):
-        self.hold(1)
-        self.server.psql("""BEGIN; DELETE FROM public.ips RETURNING id \\gset
-                            INSERT INTO public.ips (id, network, node, pod_id, interface, ip) VALUES (:id, 'a', 'n', 'c', 'e', '10.0.0.1');
-                            DELETE FROM public.ips; COMMIT""")
-        self.assertEqual(self.recorded(), 1)
-
     def test_many_at_once(self):
         self.hold(5000)
         self.release('true')
@@ -258,7 +251,8 @@ class Recorded(History):
                             now() - interval '1 day', -i FROM generate_series(1, 50000) AS i""")
         self.hold(1)
         read = self.server.value("""BEGIN; DELETE FROM public.ips;
-            SELECT pg_stat_get_xact_tuples_returned('public.ips_history'::regclass); COMMIT""")
+            SELECT pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid)
+              FROM pg_class WHERE relname = 'ips_history'; COMMIT""")
         self.assertLess(int(read), 1000)
 
 
@@ -398,11 +392,16 @@ class NoSuperuser(History):
         self.wipe()
         self.server.psql("CREATE ROLE master LOGIN CREATEDB CREATEROLE PASSWORD 'm'", dbname='postgres')
 
+    def install(self, history, **how):
+        return self.server.script(pg.PROVISION, self.server.conninfo('postgres', 'master', self.server.host), PGPASSWORD='m',
+                                  IPAM_PASSWORD='cni', IPAM_HISTORY=history, **how)
+
     def test_on_and_off(self):
+        self.install('30', check=False)
+        # what it says before version 15, where everybody may create in that schema
+        self.server.psql('REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT USAGE, CREATE ON SCHEMA public TO ipam_owner')
         for history, said in (('30', 'for 30 days'), ('7', 'for 7 days'), ('', ''), ('off', 'no history is kept')):
-            done = self.server.script(pg.PROVISION, self.server.conninfo('postgres', 'master', self.server.host), PGPASSWORD='m',
-                                      IPAM_PASSWORD='cni', IPAM_HISTORY=history)
-            self.assertIn(said, done.stdout)
+            self.assertIn(said, self.install(history).stdout)
             self.server.psql(privileges.ROW)
             self.release('true')
         self.assertEqual(self.recorded(), 3)

@@ -114,7 +114,7 @@ class Server:
         self.data = os.path.join(self.dir, 'data')
         self.host, self.port, self.password = '127.0.0.1', 0, secrets.token_hex(8)
         self.settings = {'fsync': 'off', 'shared_buffers': '32MB', 'listen_addresses': self.host,
-                         'unix_socket_directories': self.dir, **settings}
+                         'unix_socket_directories': self.dir, 'password_encryption': 'scram-sha-256', **settings}
         self.process = None
         self._make_data()
         self.start()
