@@ -27,15 +27,24 @@ fail() {
 	exit 1
 }
 
-# sql ISOLATION: runs stdin as a transaction. The table's owner reads and deletes, where that can be: whatever was put
-# into the table's place runs with its maker's rights.
+# sql ISOLATION: runs stdin as a transaction. Who has more rights than the table's owner looks first whether something is
+# planted, and then goes on as the owner. (Only as the owner would not do: a trigger can leave that role again.)
 sql() {
 	{
 		cat <<-SQL
 			BEGIN ISOLATION LEVEL $1;
 			SET LOCAL search_path = pg_catalog;
-			SELECT format('SET LOCAL ROLE %I', pg_get_userbyid(relowner)) FROM pg_class
-			 WHERE oid = to_regclass('public.ips') AND pg_has_role(relowner, 'USAGE') \\gexec
+			SELECT count(*) > 0 AS more_rights, max(relkind) = 'r' AS is_table, max(pg_get_userbyid(relowner)::text) AS owner
+			  FROM pg_class
+			 WHERE oid = to_regclass('public.ips') AND pg_get_userbyid(relowner) <> current_user AND pg_has_role(relowner, 'USAGE') \\gset
+			\\if :more_rights
+			\\if :is_table
+			LOCK TABLE ONLY public.ips IN SHARE UPDATE EXCLUSIVE MODE;
+			\\endif
+			\\i :judge
+			SELECT pg_temp.refuse_planted(to_regclass('public.ips')) \\g /dev/null
+			SET LOCAL ROLE :"owner";
+			\\endif
 		SQL
 		cat
 		echo 'COMMIT;'
@@ -83,7 +92,7 @@ release() {
 }
 
 dry_run='' yes='' words=()
-chosen=()
+chosen=(-v "judge=$(dirname "$(readlink -f "$0")")/../parts/judge.sql")
 for name in network host_id machine; do
 	chosen+=(-v "any_$name=true" -v "$name=")
 done

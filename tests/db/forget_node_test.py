@@ -103,16 +103,32 @@ class Forget(unittest.TestCase):
             SELECT 'c', 'big', i, 'eth0', '10.0.0.0'::inet + i FROM generate_series(1, 30000) AS i""")
         self.assertIn('Released: 30000', self.forget('--yes', 'big').stdout)
 
-    def test_what_was_put_into_the_table_s_place_has_its_maker_s_rights(self):
-        self.server.psql("""ALTER TABLE ips RENAME TO real; CREATE ROLE mallory;
-            CREATE FUNCTION public.grab() RETURNS text LANGUAGE plpgsql AS 'BEGIN ALTER ROLE mallory SUPERUSER; RETURN ''gone''; END';
+    GRAB = """CREATE ROLE mallory; CREATE FUNCTION public.grab() RETURNS {} LANGUAGE plpgsql
+        AS 'BEGIN RESET ROLE; ALTER ROLE mallory SUPERUSER; RETURN {}; END';"""
+
+    def grabs_nothing(self):
+        """The owner's role alone would not do: what is planted can leave it."""
+        done = self.forget('--yes', 'gone', rc=1)
+        self.assertIn("somebody's code would run", done.stderr)
+        self.assertEqual(self.server.value("SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'"), 'f')
+
+    def test_what_was_put_into_the_table_s_place_is_not_read(self):
+        self.server.psql(f"""ALTER TABLE ips RENAME TO real; {self.GRAB.format('text', "''gone''")}
             CREATE VIEW ips AS SELECT public.grab() AS node, ''::text AS host_id, ''::text AS machine, now() AS created_on,
                    ''::text AS network, 1 AS id; ALTER VIEW ips OWNER TO mallory""")
         try:
-            self.forget('--yes', 'gone', rc=1)
-            self.assertEqual(self.server.value("SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'"), 'f')
+            self.grabs_nothing()
         finally:
             self.server.psql('DROP VIEW ips; DROP FUNCTION grab(); ALTER TABLE real RENAME TO ips; DROP ROLE mallory')
+
+    def test_a_trigger_of_the_table_s_owner_is_not_run(self):
+        self.server.psql(f"""{self.GRAB.format('trigger', 'OLD')}
+            CREATE TRIGGER grab BEFORE DELETE ON ips FOR EACH ROW EXECUTE FUNCTION public.grab()""")
+        try:
+            self.grabs_nothing()
+        finally:
+            self.server.psql('DROP TRIGGER grab ON ips; DROP FUNCTION grab(); DROP ROLE mallory')
+        self.assertEqual(self.left(), [])
 
     def test_nobody_and_wrong_usage(self):
         self.assertIn('holds no address', self.forget('--yes', 'nobody', rc=1).stderr)

@@ -33,6 +33,10 @@ class Database(unittest.TestCase):
             SELECT format('DROP ROLE %I', rolname) FROM pg_roles WHERE oid >= 16384 \\gexec
             ALTER ROLE ALL RESET ALL''', dbname='postgres')
 
+    def major(self):
+        """The server's major version."""
+        return int(self.server.value('SHOW server_version_num', dbname='postgres')) // 10000
+
     def migrate(self, **how):
         return self.server.script(pg.MIGRATE, self.server.conninfo('ipam'), **how)
 

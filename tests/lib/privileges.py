@@ -73,6 +73,8 @@ SET ROLE postgres'''.splitlines()
 OWNERS = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
 MIGHT = """SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls FROM pg_roles
     WHERE rolname = 'cni'"""
+SETTINGS = {'client_connection_check_interval': '1s', 'idle_in_transaction_session_timeout': '60s', 'search_path': 'pg_catalog',
+            'statement_timeout': '60s'}
 CONFIG = "SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = 'cni'::regrole ORDER BY 1"
 
 
@@ -95,6 +97,12 @@ class Provision(empty_database.Database):
         states = [line[6:] for line in '\n'.join(states).splitlines() if line.startswith('state ')]
         self.assertEqual(len(states), len(statements))
         self.assertEqual([sql for sql, state in zip(statements, states) if state != '42501'], [])
+
+    def has_settings(self, without=None, more=()):
+        """Role cni has what provisioning sets, as far as the server knows it (PostgreSQL 13 lacks one), without one and with more."""
+        known = {row[0] for row in self.server.psql('SELECT name FROM pg_settings', dbname='postgres')}
+        self.assertEqual([row[0] for row in self.server.psql(CONFIG)],
+                         [f'{name}={value}' for name, value in SETTINGS.items() if name in known and name != without] + list(more))
 
     def logs_in(self, password):
         return self.server.value('SELECT current_user', user='cni', password=password) == 'cni'
