@@ -74,6 +74,15 @@ class Pages(unittest.TestCase):
             folder = os.path.dirname(page)
             self.assertTrue(not folder or f']({page}' in front or f']({os.path.dirname(folder)}/' in front, page)
 
+    def test_a_folders_page_names_what_there_is_to_run_and_to_copy(self):
+        """What the page leaves out on purpose: parts that others read, and what lint runs."""
+        parts = {'demo-scenarios/lib.sh', 'demo-scenarios/story.sh', 'tests/lint-layers.sh'}
+        for pattern in ('demo-scenarios/*.sh', 'tests/*.sh', 'examples/*.conflist', 'examples/*/', 'sql/*.sh', 'sql/admin/*'):
+            for name in set(glob.glob(pattern, root_dir=pg.ROOT)) - parts:
+                folder, _, rest = name.partition('/')
+                self.assertRegex(read(f'{folder}/README.md'), rf'`({folder}/)?{re.escape(rest)}[` ]', name)
+
+
 
 class Commands(unittest.TestCase):
     """Each `sh` block of the front page runs as it stands, in its order, in the top folder of the project."""
