@@ -12,8 +12,7 @@
  */
 int env_read(const struct sys *sys, unsigned requires, struct cni_call *call, struct err *e);
 
-/* CNI_ARGS: "K=V;K=V". `=` may stand inside a value, values may be empty, empty pairs do not count.
- */
+/* CNI_ARGS: "K=V;K=V". `=` may stand in a value, values may be empty, empty pairs do not count. */
 void args_split(const char *text, struct cni_args *out);
 
 #define STDIN_MAX (32UL * 1024 * 1024) /* bytes */
@@ -26,11 +25,9 @@ int stdin_read(int fd, struct cni_call *call, struct err *e);
 
 /*
  * Parses and checks the network configuration, as every verb wants it; fills in the call's conf,
- * version and network. *error_version is set as soon as the configuration's version is known, for
- * the error that may follow. CNI_DECODING_FAILURE, CNI_INVALID_NETWORK_CONFIG or
- * CNI_INCOMPATIBLE_VERSION.
+ * version (for the error too, as soon as it is known) and network. CNI_DECODING_FAILURE,
+ * CNI_INVALID_NETWORK_CONFIG or CNI_INCOMPATIBLE_VERSION.
  */
-int conf_read(const struct cni_verb *verb, struct cni_call *call, const char **error_version,
-	      struct err *e);
+int conf_read(const struct cni_verb *verb, struct cni_call *call, struct err *e);
 
 #endif

@@ -58,10 +58,10 @@ struct cni_call {
 	const char *trace; /* the trace id of TRACEPARENT; "" where there is none */
 	const char *input; /* stdin's bytes */
 	size_t input_len;
-	const cJSON *conf; /* stdin as an object */
-	enum cni_version version;
-	const char *network; /* the configuration's name */
-	const void *setup;   /* as in struct cni_plugin */
+	const cJSON *conf;        /* stdin as an object */
+	enum cni_version version; /* the newest until the configuration's is known */
+	const char *network;      /* the configuration's name */
+	const void *setup;        /* as in struct cni_plugin */
 };
 
 /* The value of a key in CNI_ARGS, of a repeated key the last; NULL where absent. */
@@ -113,7 +113,8 @@ struct cni_plugin {
 /* main() of a plugin: returns the exit status. */
 int cni_main(const struct cni_plugin *plugin, int argc, char **argv, const struct sys *sys);
 
-/* The same without --help and --version and without changing the process. */
-int cni_run(const struct cni_plugin *plugin, const struct sys *sys);
+/* The same without --help and --version and without changing the process. `signal_fd`: as in
+ * struct deadline. */
+int cni_run(const struct cni_plugin *plugin, const struct sys *sys, int signal_fd);
 
 #endif

@@ -10,11 +10,10 @@
  */
 int send_reply(const struct cni_call *call, const struct cni_reply *reply);
 
-/* Prints the error object; `version` as for error_json. Returns the exit status. */
-int send_error(const struct cni_call *call, const struct err *e, const char *version);
+/* Prints the error object (CNI specification, section "Error"). Returns the exit status. */
+int send_error(const struct cni_call *call, const struct err *e);
 
-/* The error object (CNI specification, section "Error"). `version` NULL: the newest. */
-char *error_json(const struct err *e, const char *version);
+char *error_json(const struct err *e, enum cni_version version);
 
 /* Arms the watchdog (base/deadline.h): after `seconds` the process ends with an error object.
  * Printing disarms it. */

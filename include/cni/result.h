@@ -13,9 +13,9 @@
 
 struct result {
 	struct addresses ips;
-	cJSON *interfaces; /* list of objects, or NULL */
-	cJSON *routes;     /* list of objects with the fields of 1.1.0, or NULL */
-	cJSON *dns;        /* object, or NULL */
+	const cJSON *interfaces; /* list of objects, or NULL */
+	cJSON *routes;           /* list of objects with the fields of 1.1.0, or NULL */
+	cJSON *dns;              /* object, or NULL */
 };
 
 /* The keys of a dns object and of a route: the same in results and in configurations. */

@@ -42,21 +42,14 @@ static const char *check_container(const char *value)
 	return is_name(value) ? NULL : "invalid characters in containerID";
 }
 
-/* Unicode's white space (property White_Space). */
+/* Is the character Unicode's white space (property White_Space)? */
 static bool is_space(const char *c, size_t len)
 {
-	static const char *const spaces[] = { "\xc2\x85", "\u00a0", "\u1680", "\u2000", "\u2001",
-					      "\u2002",   "\u2003", "\u2004", "\u2005", "\u2006",
-					      "\u2007",   "\u2008", "\u2009", "\u200a", "\u2028",
-					      "\u2029",   "\u202f", "\u205f", "\u3000" };
+	static const char spaces[] =
+		" \t\n\v\f\r\xc2\x85\u00a0\u1680\u2000\u2001\u2002\u2003\u2004"
+		"\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000";
 
-	if (len == 1)
-		return strchr(" \t\n\v\f\r", *c);
-	for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
-		if (strlen(spaces[i]) == len && memcmp(spaces[i], c, len) == 0)
-			return true;
-	}
-	return false;
+	return memmem(spaces, sizeof(spaces) - 1, c, len);
 }
 
 static const char *check_ifname(const char *value)
@@ -75,15 +68,6 @@ static const char *check_ifname(const char *value)
 			return "interface name contains / or : or whitespace characters";
 	}
 	return NULL;
-}
-
-static void add_invalid(struct err *e, const char *wrong, const struct variable *v)
-{
-	struct err before = *e;
-
-	err_set(e, CNI_INVALID_ENVIRONMENT, "%s%s%s", before.msg, *before.msg ? "; " : "", wrong);
-	err_details(e, "%s%s%s is \"%.100s\" (%s)", before.details, *before.details ? "; " : "",
-		    v->name, *v->value, v->rule);
 }
 
 /* The trace id of a TRACEPARENT as W3C Trace Context defines it (version, trace, parent, flags); ""
@@ -133,20 +117,21 @@ int env_read(const struct sys *sys, unsigned requires, struct cni_call *call, st
 		{ "TRACEPARENT", &traceparent, false, NULL, NULL },
 		{ 0 },
 	};
-	struct strbuf missing = { 0 };
-	struct err invalid = { 0 };
+	struct strbuf missing = { 0 }, invalid = { 0 }, rules = { 0 };
 
 	for (const struct variable *v = vars; v->name; v++) {
-		const char *value = sys_env(sys, v->name);
-		const char *wrong = NULL;
+		const char *value = sys_env(sys, v->name), *wrong = NULL;
 
 		*v->value = value ? value : "";
 		if (v->required && !**v->value)
 			strbuf_join(&missing, ",", v->name);
 		else if (v->required && v->check)
 			wrong = v->check(*v->value);
-		if (wrong)
-			add_invalid(&invalid, wrong, v);
+		if (!wrong)
+			continue;
+		strbuf_join(&invalid, "; ", wrong);
+		strbuf_join(&rules, "; ",
+			    mem_printf("%s is \"%.100s\" (%s)", v->name, value, v->rule));
 	}
 	args_split(args, &call->args);
 	call->trace = trace_id(traceparent);
@@ -154,12 +139,12 @@ int env_read(const struct sys *sys, unsigned requires, struct cni_call *call, st
 	if (missing.len) {
 		err_set(e, CNI_INVALID_ENVIRONMENT, "required env variables [%s] missing",
 			missing.s);
-		return invalid.code ? err_details(e, "%s: %s", invalid.msg, invalid.details) : -1;
+		return invalid.len ? err_details(e, "%s: %s", invalid.s, rules.s) : -1;
 	}
-	if (!invalid.code)
+	if (!invalid.len)
 		return 0;
-	*e = invalid;
-	return -1;
+	err_set(e, CNI_INVALID_ENVIRONMENT, "%s", invalid.s);
+	return err_details(e, "%s", rules.s);
 }
 
 /* ---- CNI_ARGS ---- */
@@ -225,16 +210,6 @@ int cni_args_check(const struct cni_call *call, struct err *e)
 
 /* ---- stdin ---- */
 
-/* How much to begin with: a file says its size, and one byte more finds its end. */
-static size_t first_room(int fd)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
-		return (size_t)st.st_size < STDIN_MAX ? (size_t)st.st_size + 1 : STDIN_MAX + 1;
-	return STDIN_ROOM;
-}
-
 /* Reads once. 1: there may be more, 0: that was the end. */
 static int read_some(int fd, const struct deadline *d, char *to, size_t room, size_t *len,
 		     struct err *e)
@@ -262,26 +237,29 @@ static int read_some(int fd, const struct deadline *d, char *to, size_t room, si
 
 int stdin_read(int fd, struct cni_call *call, struct err *e)
 {
-	size_t room = first_room(fd);
-	char *text = mem_new(room);
-	size_t len = 0;
+	struct stat st;
+	bool sized = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+	/* One byte more than a file has, or than may come, finds the end. */
+	size_t most = STDIN_MAX + 1, room = sized ? (size_t)st.st_size + 1 : STDIN_ROOM;
+	char *text = NULL;
+	size_t len = 0, had = 0;
 	int more = 1;
 
 	while (more) {
+		if (len == had) {
+			room = room < most ? room : most;
+			text = mem_grow(text, had, room);
+			had = room;
+			room *= 2;
+		}
+		more = read_some(fd, call->deadline, text + len, had - len, &len, e);
+		if (more < 0)
+			return -1;
 		if (len > STDIN_MAX)
 			return err_set(
 				e, CNI_DECODING_FAILURE,
 				"error unmarshall network config: stdin is longer than %lu MiB",
 				STDIN_MAX >> 20);
-		if (len == room) { /* up to one byte more than may come */
-			size_t wanted = room * 2 < STDIN_MAX + 1 ? room * 2 : STDIN_MAX + 1;
-
-			text = mem_grow(text, room, wanted);
-			room = wanted;
-		}
-		more = read_some(fd, call->deadline, text + len, room - len, &len, e);
-		if (more < 0)
-			return -1;
 	}
 	call->input = text;
 	call->input_len = len;
@@ -346,20 +324,17 @@ static int check_conf_version(const struct cni_verb *verb, const cJSON *value, e
 	return 0;
 }
 
-int conf_read(const struct cni_verb *verb, struct cni_call *call, const char **error_version,
-	      struct err *e)
+int conf_read(const struct cni_verb *verb, struct cni_call *call, struct err *e)
 {
 	const cJSON *version;
-	enum cni_version v;
 	cJSON *conf;
 
 	if (parse_conf(call, &conf, e) < 0)
 		return -1;
 	call->conf = conf;
 	version = json_get(conf, "cniVersion");
-	if ((!version || cJSON_IsString(version)) &&
-	    cni_version_of(cJSON_GetStringValue(version), &v))
-		*error_version = cni_version_text(v);
+	if (!version || cJSON_IsString(version))
+		cni_version_of(cJSON_GetStringValue(version), &call->version);
 	if (check_network(conf, &call->network, e) < 0)
 		return -1;
 	return check_conf_version(verb, version, &call->version, e);

@@ -10,14 +10,9 @@
 #include "cni/cni.h"
 #include "cni/output.h"
 
-/* What is printed when there is no memory left: written here, as it cannot be made then. */
-static void prepare_last_words(int out)
-{
-	static const char text[] = "{\"cniVersion\":\"1.1.0\",\"code\":11,\"msg\":\"out of "
-				   "memory\",\"details\":\"\"}\n";
-
-	mem_set_last_words(out, text);
-}
+/* What is printed when there is no memory left: it cannot be made then. */
+static const char out_of_memory[] =
+	"{\"cniVersion\":\"1.1.0\",\"code\":11,\"msg\":\"out of memory\",\"details\":\"\"}\n";
 
 static const struct cni_verb *find_verb(const struct cni_plugin *plugin, const char *name)
 {
@@ -60,36 +55,30 @@ static void to_status_error(const struct cni_verb *verb, struct err *e)
  * includes texts that come from libpq. */
 static void hide_not_found(const struct cni_verb *verb, struct err *e)
 {
-	static const char words[] = "not there"; /* of the same length */
-	char *const texts[] = { e->msg, e->details };
 	char *at;
 
 	if (strcmp(verb->name, "DEL") != 0)
 		return;
-	for (size_t i = 0; i < 2; i++) {
-		while ((at = strcasestr(texts[i], "not found")))
-			memcpy(at, words, sizeof(words) - 1);
-	}
+	while ((at = strcasestr(e->msg, "not found")) || (at = strcasestr(e->details, "not found")))
+		memcpy(at, "not there", strlen("not there"));
 }
 
 static int run_verb(const struct cni_verb *verb, struct cni_call *call)
 {
-	const char *error_version = NULL;
 	struct cni_reply reply = { 0 };
 	struct err e = { 0 };
 
 	watch_call(call, verb->default_timeout + WATCHDOG_SECONDS);
 	if (env_read(call->sys, verb->requires, call, &e) == 0 &&
-	    stdin_read(call->sys->in, call, &e) == 0 &&
-	    conf_read(verb, call, &error_version, &e) == 0 && verb->run(call, &reply, &e) == 0)
+	    stdin_read(call->sys->in, call, &e) == 0 && conf_read(verb, call, &e) == 0 &&
+	    verb->run(call, &reply, &e) == 0)
 		return send_reply(call, &reply);
 	to_status_error(verb, &e);
 	hide_not_found(verb, &e);
-	return send_error(call, &e, error_version);
+	return send_error(call, &e);
 }
 
-/* `signal_fd`: as in struct deadline. */
-static int run(const struct cni_plugin *plugin, const struct sys *sys, int signal_fd)
+int cni_run(const struct cni_plugin *plugin, const struct sys *sys, int signal_fd)
 {
 	const char *command = sys_env(sys, "CNI_COMMAND");
 	const struct cni_verb *verb = command ? find_verb(plugin, command) : NULL;
@@ -109,7 +98,7 @@ static int run(const struct cni_plugin *plugin, const struct sys *sys, int signa
 
 	if (!command || !*command)
 		return print_about(plugin, sys->err);
-	prepare_last_words(sys->out);
+	mem_set_last_words(sys->out, out_of_memory);
 	deadline.stdout_fd = sys->out;
 	deadline.signal_fd = signal_fd;
 	if (verb) {
@@ -118,15 +107,10 @@ static int run(const struct cni_plugin *plugin, const struct sys *sys, int signa
 		status = send_reply(&call, &(struct cni_reply){ .json = versions_json() });
 	} else {
 		err_set(&e, CNI_INVALID_ENVIRONMENT, "unknown CNI_COMMAND: %.100s", command);
-		status = send_error(&call, &e, NULL);
+		status = send_error(&call, &e);
 	}
 	log_close(&log);
 	return status;
-}
-
-int cni_run(const struct cni_plugin *plugin, const struct sys *sys)
-{
-	return run(plugin, sys, -1);
 }
 
 int cni_main(const struct cni_plugin *plugin, int argc, char **argv, const struct sys *sys)
@@ -136,5 +120,5 @@ int cni_main(const struct cni_plugin *plugin, int argc, char **argv, const struc
 	mem_for_cjson();
 	if (argc > 1)
 		return print_option(plugin, argv[1], sys->out, sys->err);
-	return run(plugin, sys, signal_fd);
+	return cni_run(plugin, sys, signal_fd);
 }

@@ -16,7 +16,7 @@
 
 /* ---- answers ---- */
 
-char *error_json(const struct err *e, const char *version)
+char *error_json(const struct err *e, enum cni_version version)
 {
 	cJSON *object = cJSON_CreateObject();
 	char code[16];
@@ -24,8 +24,7 @@ char *error_json(const struct err *e, const char *version)
 	/* cJSON prints a number with the C library's floating point, which costs pages of memory in
 	 * every call. */
 	snprintf(code, sizeof(code), "%d", (int)e->code);
-	cJSON_AddStringToObject(object, "cniVersion",
-				version ? version : cni_version_text(CNI_NEWEST));
+	cJSON_AddStringToObject(object, "cniVersion", cni_version_text(version));
 	cJSON_AddRawToObject(object, "code", code);
 	cJSON_AddStringToObject(object, "msg", e->msg);
 	cJSON_AddStringToObject(object, "details", e->details);
@@ -75,12 +74,12 @@ void watch_call(const struct cni_call *call, double seconds)
 
 	err_set(&e, status ? CNI_PLUGIN_NOT_AVAILABLE : CNI_TRY_AGAIN_LATER,
 		"%s, and a library or a file system does not come back", wait_reason(WAIT_TIMEOUT));
-	arm_watchdog(seconds, call->sys->out, error_json(&e, cni_version_text(call->version)));
+	arm_watchdog(seconds, call->sys->out, error_json(&e, call->version));
 }
 
-int send_error(const struct cni_call *call, const struct err *e, const char *version)
+int send_error(const struct cni_call *call, const struct err *e)
 {
-	const char *text = error_json(e, version);
+	const char *text = error_json(e, call->version);
 
 	log_line(call->log, LOG_ERROR, "%s: %s%s%s", call->command, e->msg, *e->details ? "; " : "",
 		 e->details);
@@ -104,7 +103,7 @@ int send_reply(const struct cni_call *call, const struct cni_reply *reply)
 	 * to its end. */
 	if (deadline_check(call->deadline) == WAIT_CANCELLED) {
 		err_set(&e, CNI_TRY_AGAIN_LATER, "%s", wait_reason(WAIT_CANCELLED));
-		send_error(call, &e, cni_version_text(call->version));
+		send_error(call, &e);
 	} else if (print(call, reply->json, "\n") == 0) {
 		return 0;
 	}

@@ -67,6 +67,12 @@ static const struct json_key old_result_keys[] = {
 
 /* ---- reading ---- */
 
+/* An empty list or object is none. */
+static const cJSON *filled(const cJSON *value)
+{
+	return value && value->child ? value : NULL;
+}
+
 /* The result being read, and what its errors are. */
 struct parse {
 	struct result *r;
@@ -89,39 +95,22 @@ static void unmap_ipv4(struct ip *ip)
 		ip->prefix -= 96;
 }
 
-/* An address with its prefix length. */
-static int parse_cidr(const struct parse *p, const cJSON *object, const char *key, struct ip *out)
-{
-	const char *text = json_string(object, key);
-
-	if (!text)
-		return err_set(p->e, p->code, "\"%s\" must be a string with an address", key);
-	if (!ip_parse(text, out) || out->prefix < 0)
-		return err_set(p->e, p->code, "invalid CIDR address in \"%s\": \"%.100s\"", key,
-			       text);
-	unmap_ipv4(out);
-	return 0;
-}
-
-/* An address without a prefix length; absent, null and empty are none. */
-static int parse_host(const struct parse *p, const cJSON *object, const char *key, struct ip *out)
+/* An address with its prefix length (`cidr`), or without; then absent, null and empty are none. */
+static int parse_ip(const struct parse *p, const cJSON *object, const char *key, bool cidr,
+		    struct ip *out)
 {
 	const char *text = json_string(object, key);
 
 	*out = (struct ip){ .prefix = -1 };
-	if (!text || !*text)
+	if (!cidr && (!text || !*text))
 		return 0;
-	if (!ip_parse(text, out) || out->prefix >= 0)
-		return err_set(p->e, p->code, "invalid IP address in \"%s\": \"%.100s\"", key,
-			       text);
+	if (!text)
+		return err_set(p->e, p->code, "\"%s\" must be a string with an address", key);
+	if (!ip_parse(text, out) || (out->prefix >= 0) != cidr)
+		return err_set(p->e, p->code, "invalid %s address in \"%s\": \"%.100s\"",
+			       cidr ? "CIDR" : "IP", key, text);
 	unmap_ipv4(out);
 	return 0;
-}
-
-/* A copy; an empty list or object is NULL, as if it were absent. */
-static cJSON *copy_unless_empty(const cJSON *value)
-{
-	return value && value->child ? cJSON_Duplicate(value, 1) : NULL;
 }
 
 /* Routes are added to those that are there: up to 0.2.0 each family has its own. */
@@ -132,7 +121,8 @@ static int parse_routes(const struct parse *p, const cJSON *object)
 
 	cJSON_ArrayForEach(item, json_get(object, "routes"))
 	{
-		if (parse_cidr(p, item, "dst", &ip) < 0 || parse_host(p, item, "gw", &ip) < 0)
+		if (parse_ip(p, item, "dst", true, &ip) < 0 ||
+		    parse_ip(p, item, "gw", false, &ip) < 0)
 			return err_wrap(p->e, "routes");
 		if (!p->r->routes)
 			p->r->routes = cJSON_CreateArray();
@@ -164,8 +154,8 @@ static int parse_ips(const struct parse *p, const cJSON *object)
 	{
 		struct address a;
 
-		if (parse_cidr(p, item, "address", &a.ip) < 0 ||
-		    parse_host(p, item, "gateway", &a.gateway) < 0 ||
+		if (parse_ip(p, item, "address", true, &a.ip) < 0 ||
+		    parse_ip(p, item, "gateway", false, &a.gateway) < 0 ||
 		    parse_index(p, item, &a.interface) < 0)
 			return err_wrap(p->e, "ips");
 		addresses_add(&p->r->ips, &a);
@@ -181,8 +171,8 @@ static int parse_family(const struct parse *p, const cJSON *object, const char *
 
 	if (!item)
 		return 0;
-	if (parse_cidr(p, item, "ip", &a.ip) < 0 ||
-	    parse_host(p, item, "gateway", &a.gateway) < 0 || parse_routes(p, item) < 0)
+	if (parse_ip(p, item, "ip", true, &a.ip) < 0 ||
+	    parse_ip(p, item, "gateway", false, &a.gateway) < 0 || parse_routes(p, item) < 0)
 		return err_wrap(p->e, "%s", key);
 	if (a.ip.family != family)
 		return err_set(p->e, p->code, "%s: \"%.100s\" is not of that family", key,
@@ -196,7 +186,7 @@ int result_parse(const cJSON *object, enum cni_version v, enum cni_code code, st
 {
 	const struct json_rules rules = { .code = code, .unknown_allowed = true };
 	const char *version = json_string(object, "cniVersion");
-	struct result r = { .dns = copy_unless_empty(json_get(object, "dns")) };
+	struct result r = { .dns = cJSON_Duplicate(filled(json_get(object, "dns")), true) };
 	const struct parse p = { .r = &r, .code = code, .e = e };
 
 	if (!cJSON_IsObject(object))
@@ -211,7 +201,7 @@ int result_parse(const cJSON *object, enum cni_version v, enum cni_code code, st
 		    parse_family(&p, object, "ip6", 6) < 0)
 			return -1;
 	} else {
-		r.interfaces = copy_unless_empty(json_get(object, "interfaces"));
+		r.interfaces = filled(json_get(object, "interfaces"));
 		if (parse_ips(&p, object) < 0 || parse_routes(&p, object) < 0)
 			return -1;
 	}
@@ -223,7 +213,7 @@ int result_parse(const cJSON *object, enum cni_version v, enum cni_code code, st
 
 static void add_copy(cJSON *object, const char *key, const cJSON *value)
 {
-	if (value && value->child)
+	if (filled(value))
 		cJSON_AddItemToObject(object, key, cJSON_Duplicate(value, 1));
 }
 

@@ -99,9 +99,8 @@ static void fuzz_verb(const struct cni_verb *verb, const uint8_t *data, size_t s
 				 .path = "/nonexistent",
 				 .input = (const char *)data,
 				 .input_len = size };
-	const char *error_version = NULL;
 	struct err e = { 0 };
-	int result = conf_read(verb, &call, &error_version, &e);
+	int result = conf_read(verb, &call, &e);
 
 	must_explain(result, &e);
 	if (result == 0) {

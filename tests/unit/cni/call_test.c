@@ -465,12 +465,13 @@ static const struct cni_verb check = { .name = "CHECK", .min_version = CNI_0_4_0
 static const struct cni_verb gc = { .name = "GC", .min_version = CNI_1_1_0 };
 
 static int read_conf(const struct cni_verb *verb, const char *text, struct cni_call *call,
-		     const char **error_version, struct err *e)
+		     struct err *e)
 {
-	*call = (struct cni_call){ .input = J(text), .input_len = strlen(text) };
-	*error_version = NULL;
+	*call = (struct cni_call){ .input = J(text),
+				   .input_len = strlen(text),
+				   .version = CNI_NEWEST };
 	*e = (struct err){ 0 };
-	return conf_read(verb, call, error_version, e);
+	return conf_read(verb, call, e);
 }
 
 TEST(good_configurations)
@@ -491,14 +492,12 @@ TEST(good_configurations)
 
 	for (size_t i = 0; i < COUNT(t); i++) {
 		struct cni_call call;
-		const char *error_version;
 		struct err e;
 
-		assert_int_equal(read_conf(t[i].verb, t[i].text, &call, &error_version, &e), 0);
+		assert_int_equal(read_conf(t[i].verb, t[i].text, &call, &e), 0);
 		assert_string_equal(call.network, t[i].network);
 		assert_int_equal(call.version, t[i].version);
 		assert_true(cJSON_IsObject(call.conf));
-		assert_string_equal(error_version, cni_version_text(t[i].version));
 	}
 }
 
@@ -511,12 +510,15 @@ static const struct {
 	const char *msg, *details, *version;
 } bad[] = {
 	{ &add, "", 6, "error unmarshall network config: unexpected end of JSON input",
-	  "stdin is empty: the network configuration is expected there", NULL },
-	{ &add, "{", 6, "error unmarshall network config: unexpected end of JSON input", "", NULL },
+	  "stdin is empty: the network configuration is expected there", "1.1.0" },
+	{ &add, "{", 6, "error unmarshall network config: unexpected end of JSON input", "",
+	  "1.1.0" },
 	{ &add, "{} {}", 6,
-	  "error unmarshall network config: invalid character '{' at line 1, column 4", "", NULL },
-	{ &add, "[]", 6, "error unmarshall network config: it is not a JSON object", "", NULL },
-	{ &add, "null", 6, "error unmarshall network config: it is not a JSON object", "", NULL },
+	  "error unmarshall network config: invalid character '{' at line 1, column 4", "",
+	  "1.1.0" },
+	{ &add, "[]", 6, "error unmarshall network config: it is not a JSON object", "", "1.1.0" },
+	{ &add, "null", 6, "error unmarshall network config: it is not a JSON object", "",
+	  "1.1.0" },
 	{ &add, "{}", 7, "missing network name", "", "0.1.0" },
 	{ &add, "{'name':'','cniVersion':'0.4.0'}", 7, "missing network name", "", "0.4.0" },
 	{ &add, "{'name':null}", 7, "missing network name", "", "0.1.0" },
@@ -529,9 +531,9 @@ static const struct {
 	  "b",
 	  "0.1.0" },
 	{ &add, "{'name':'n','cniVersion':11}", 7, "invalid cniVersion: it is not a string", "",
-	  NULL },
+	  "1.1.0" },
 	{ &add, "{'name':'n','cniVersion':'1.2.0'}", 1, "incompatible CNI versions",
-	  "config is '1.2.0', " SUPPORTED, NULL },
+	  "config is '1.2.0', " SUPPORTED, "1.1.0" },
 	{ &check, "{'name':'n','cniVersion':'0.3.1'}", 1, "config version does not allow CHECK",
 	  "CHECK needs 'cniVersion' 0.4.0 or later, config is 0.3.1", "0.3.1" },
 	{ &gc, "{'name':'n','cniVersion':'1.0.0'}", 1, "config version does not allow GC",
@@ -544,16 +546,11 @@ TEST(refused_configurations)
 {
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		struct cni_call call;
-		const char *error_version;
 		struct err e;
 
-		assert_int_equal(read_conf(bad[i].verb, bad[i].text, &call, &error_version, &e),
-				 -1);
+		assert_int_equal(read_conf(bad[i].verb, bad[i].text, &call, &e), -1);
 		assert_err(&e, bad[i].code, bad[i].msg, J(bad[i].details));
-		if (bad[i].version)
-			assert_string_equal(error_version, bad[i].version);
-		else
-			assert_null(error_version);
+		assert_string_equal(cni_version_text(call.version), bad[i].version);
 	}
 }
 

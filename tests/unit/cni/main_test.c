@@ -65,7 +65,7 @@ static char out[65536], err[65536];
 static int run(char *const *env, const char *input)
 {
 	struct sys w = sys_in_memory(env, input);
-	int status = cni_run(&plugin, &w);
+	int status = cni_run(&plugin, &w, -1);
 
 	text_in(w.out, out, sizeof(out));
 	text_in(w.err, err, sizeof(err));
@@ -180,7 +180,7 @@ TEST(version_does_not_read_stdin)
 	close(w.in);
 	assert_int_equal(pipe(p), 0); /* nobody writes into it, nobody closes it */
 	w.in = p[0];
-	assert_int_equal(cni_run(&plugin, &w), 0);
+	assert_int_equal(cni_run(&plugin, &w, -1), 0);
 	assert_string_equal(text_in(w.out, out, sizeof(out)),
 			    J("{'cniVersion':'1.1.0','supportedVersions':['0.1.0','0.2.0','0.3.0','"
 			      "0.3.1','0.4.0','1.0.0','1.1.0']}\n"));
@@ -220,7 +220,7 @@ TEST(the_environment_is_checked_before_stdin_is_read)
 	close(w.in);
 	assert_int_equal(pipe(p), 0);
 	w.in = p[0];
-	assert_int_equal(cni_run(&plugin, &w), 1);
+	assert_int_equal(cni_run(&plugin, &w, -1), 1);
 	assert_string_equal(
 		text_in(w.out, out, sizeof(out)),
 		J("{'cniVersion':'1.1.0','code':4,'msg':'required env variables "
@@ -243,7 +243,7 @@ TEST(stdin_that_does_not_end)
 		close(w.in);
 		assert_int_equal(pipe(p), 0);
 		w.in = p[0];
-		assert_int_equal(cni_run(&plugin, &w), 1);
+		assert_int_equal(cni_run(&plugin, &w, -1), 1);
 		text_in(w.out, out, sizeof(out));
 		assert_non_null(strstr(out, J(t[i].code)));
 		assert_non_null(strstr(out, "error reading from stdin: the deadline has passed"));
@@ -261,7 +261,7 @@ TEST(nobody_reads_stdout)
 	close(p[0]);
 	close(w.out);
 	w.out = p[1];
-	assert_int_equal(cni_run(&plugin, &w), 1);
+	assert_int_equal(cni_run(&plugin, &w, -1), 1);
 	text_in(w.err, err, sizeof(err));
 	assert_logged("ADD: cannot write the answer to stdout: Broken pipe");
 	close_sys(&w);
@@ -280,7 +280,7 @@ TEST(nobody_reads_stdout_while_stdin_is_read)
 	close(w.out);
 	w.in = in[0];
 	w.out = gone[1];
-	assert_int_equal(cni_run(&plugin, &w), 1);
+	assert_int_equal(cni_run(&plugin, &w, -1), 1);
 	assert_true(monotonic_now() - start < 5 * INT64_C(1000000000));
 	text_in(w.err, err, sizeof(err));
 	assert_logged("ADD: error reading from stdin: nobody waits for the answer any more\n");
@@ -314,7 +314,7 @@ static int run_without_memory(const struct sys *w, size_t pieces)
 
 	if (pid == 0) {
 		mem_fail_after(pieces);
-		_exit(cni_run(&plugin, w));
+		_exit(cni_run(&plugin, w, -1));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));

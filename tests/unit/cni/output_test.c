@@ -20,12 +20,12 @@ TEST(the_object)
 	char *json;
 
 	err_set(&e, CNI_ADDRESS_IN_USE, "%s", J("'10.0.0.5' is held"));
-	json = error_json(&e, "0.4.0");
+	json = error_json(&e, CNI_0_4_0);
 	assert_string_equal(
 		json,
 		J("{'cniVersion':'0.4.0','code':100,'msg':'\\'10.0.0.5\\' is held','details':''}"));
 	err_details(&e, "by pod-a");
-	json = error_json(&e, NULL);
+	json = error_json(&e, CNI_NEWEST);
 	assert_string_equal(json, J("{'cniVersion':'1.1.0','code':100,'msg':'\\'10.0.0.5\\' is "
 				    "held','details':'by pod-a'}"));
 }
@@ -219,7 +219,7 @@ TEST(a_log_file_that_hangs_does_not_hold_up_the_answer)
 	pid = fork();
 	if (pid == 0) {
 		watch_call(&s.call, 0.1);
-		_exit(send_error(&s.call, &e, NULL));
+		_exit(send_error(&s.call, &e));
 	}
 	assert_int_equal(status_of(pid), 1);
 	assert_non_null(strstr(text_in(s.sys.out, s.text, sizeof(s.text)), "does not come back"));
@@ -322,16 +322,17 @@ TEST(an_error)
 
 	stage_set(&s);
 	err_set(&e, CNI_ADDRESS_IN_USE, "10.0.0.5 is held");
-	assert_int_equal(send_error(&s.call, &e, NULL), 1);
+	assert_int_equal(send_error(&s.call, &e), 1);
 	assert_string_equal(
 		text_in(s.sys.out, s.text, sizeof(s.text)),
-		J("{'cniVersion':'1.1.0','code':100,'msg':'10.0.0.5 is held','details':''}\n"));
+		J("{'cniVersion':'1.0.0','code':100,'msg':'10.0.0.5 is held','details':''}\n"));
 	assert_non_null(strstr(text_in(s.sys.err, s.text, sizeof(s.text)),
 			       " [error] ADD: 10.0.0.5 is held\n"));
 	close_sys(&s.sys);
 	stage_set(&s);
 	err_details(&e, "by pod-a");
-	assert_int_equal(send_error(&s.call, &e, "0.4.0"), 1);
+	s.call.version = CNI_0_4_0;
+	assert_int_equal(send_error(&s.call, &e), 1);
 	assert_string_equal(text_in(s.sys.out, s.text, sizeof(s.text)),
 			    J("{'cniVersion':'0.4.0','code':100,'msg':'10.0.0.5 is "
 			      "held','details':'by pod-a'}\n"));

@@ -29,7 +29,7 @@ static int run(const struct sys *sys, size_t pieces)
 
 	if (pid == 0) {
 		mem_fail_after(pieces);
-		_exit(cni_run(&plugin, sys));
+		_exit(cni_run(&plugin, sys, -1));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
