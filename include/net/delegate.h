@@ -44,7 +44,7 @@ int delegate_run(struct delegate *d, struct delegate_reply *out, struct err *e);
  * least a second, and nothing ends it earlier. A failure is only logged: nobody is left to whom it
  * could be returned.
  */
-void delegate_rollback(const struct delegate *d, struct log *log);
+void delegate_rollback(void *delegate, struct log *log);
 
 /*
  * What its exit and its output mean: a success, or a failure that comes with an error object.
@@ -56,7 +56,7 @@ int delegate_outcome(const char *path, const struct child_outcome *outcome,
 		     struct delegate_reply *out, struct err *e);
 
 /* The result in the reply to a successful ADD. CNI_IO_FAILURE if it is no result of version `v` or
- * has no address. Interfaces and their indexes are dropped: an IPAM plugin makes no interface. */
+ * has no address. Its interfaces are dropped: an IPAM plugin makes none. */
 int delegate_result(const char *path, const struct delegate_reply *success, enum cni_version v,
 		    struct result *out, struct err *e);
 

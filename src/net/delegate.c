@@ -34,35 +34,36 @@ static bool is_this_program(const struct stat *st)
 	       own.st_ino == st->st_ino;
 }
 
+static int refuse(const char *type, const char *why, struct err *e)
+{
+	return err_set(e, CNI_INVALID_NETWORK_CONFIG, "\"type\" in ipam is \"%s\"%s", type, why);
+}
+
 static int refuse_itself(const char *type, struct err *e)
 {
-	return err_set(
-		e, CNI_INVALID_NETWORK_CONFIG,
-		"\"type\" in ipam is \"%s\", the net plugin itself: it must be an IPAM plugin",
-		type);
+	return refuse(type, ", the net plugin itself: it must be an IPAM plugin", e);
 }
 
 /* The path of the executable in the first directory that has it. */
 static int search(const char *dirs, const char *type, const char **path, struct err *e)
 {
-	const char *searched = "";
+	struct strbuf searched = { 0 };
 	struct stat st;
 
-	for (const char *dir = dirs; *dir;) {
-		int len = (int)strcspn(dir, ":");
-		char *file = mem_printf("%.*s/%s", len, dir, type);
+	for (const char *dir = dirs; *dir; dir += *dir == ':') {
+		size_t len = strcspn(dir, ":");
+		const char *name = mem_strndup(dir, len);
 
-		if (len && is_executable(file, &st)) {
-			*path = file;
+		dir += len;
+		if (!len)
+			continue;
+		*path = mem_printf("%s/%s", name, type);
+		if (is_executable(*path, &st))
 			return is_this_program(&st) ? refuse_itself(type, e) : 0;
-		}
-		if (len)
-			searched =
-				mem_printf("%s%s%.*s", searched, *searched ? ", " : "", len, dir);
-		dir += len + (dir[len] == ':');
+		strbuf_join(&searched, ", ", name);
 	}
 	err_set(e, CNI_INVALID_NETWORK_CONFIG, "failed to find plugin \"%s\" in path [%s]", type,
-		searched);
+		strbuf_str(&searched));
 	return err_details(e, "put the executable into one of these directories, or correct "
 			      "CNI_PATH or \"type\" in ipam");
 }
@@ -74,8 +75,7 @@ struct delegate *delegate_find(const struct cni_call *call, const char *type, do
 
 	*d = (struct delegate){ .call = call, .seconds = seconds };
 	if (strchr(type, '/'))
-		err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			"\"type\" in ipam is \"%s\": it must be a name without '/'", type);
+		refuse(type, ": it must be a name without '/'", e);
 	else if (strcmp(type, NET_PLUGIN) == 0)
 		refuse_itself(type, e);
 	else if (search(call->path, type, &d->path, e) == 0)
@@ -121,32 +121,31 @@ int delegate_run(struct delegate *d, struct delegate_reply *out, struct err *e)
 /* The environment with DEL as the verb. */
 static char **env_for_del(char *const *env)
 {
-	static const char command[] = "CNI_COMMAND=";
-	char **copy;
+	static char del[] = "CNI_COMMAND=DEL";
+	char **copy = NULL;
 	size_t n = 0;
 
-	while (env[n])
-		n++;
-	copy = mem_new((n + 1) * sizeof(*copy));
-	for (size_t i = 0; i < n; i++) {
-		bool names_verb = strncmp(env[i], command, strlen(command)) == 0;
-
-		copy[i] = names_verb ? mem_printf("%sDEL", command) : env[i];
-	}
+	do {
+		copy = mem_grow_list(copy, n, sizeof(*copy));
+		copy[n] = env[n];
+		if (env[n] && strncmp(env[n], del, strlen("CNI_COMMAND=")) == 0)
+			copy[n] = del;
+	} while (env[n++]);
 	return copy;
 }
 
-void delegate_rollback(const struct delegate *d, struct log *log)
+void delegate_rollback(void *delegate, struct log *log)
 {
+	const struct delegate *d = delegate;
 	const struct deadline nobody = { .stdout_fd = -1, .signal_fd = -1 };
-	const double left = deadline_left(&(struct deadline){ .end = d->end });
+	double left = deadline_left(&(struct deadline){ .end = d->end });
 	struct child_outcome outcome;
 	struct delegate_reply reply = { 0 };
 	struct err e = { 0 };
 	const char *why = NULL;
 
-	if (run(d, env_for_del(d->call->sys->env), &nobody,
-		left > ROLLBACK_SECONDS ? left : ROLLBACK_SECONDS, &outcome, &e) < 0 ||
+	left = left > ROLLBACK_SECONDS ? left : ROLLBACK_SECONDS;
+	if (run(d, env_for_del(d->call->sys->env), &nobody, left, &outcome, &e) < 0 ||
 	    delegate_outcome(d->path, &outcome, &reply, &e) < 0)
 		why = e.msg;
 	else if (reply.error)
@@ -169,29 +168,15 @@ static bool is_error_object(const cJSON *value)
 	       json_string(value, "msg") && (!details || cJSON_IsString(details));
 }
 
-/* Its output may hold anything, a secret too: only the length is told. */
-static int failed_without_error(const char *path, const struct child_outcome *outcome,
-				struct err *e)
+/* `explained`: its output is an error object. Other output may hold anything, a secret too: only
+ * its length is told. */
+static int judge(const char *path, const struct child_outcome *o, bool explained, struct err *e)
 {
-	if (outcome->end == CHILD_SIGNALED)
-		err_set(e, CNI_IO_FAILURE,
-			"%s was ended by signal %d (%s), without an error object", path,
-			outcome->status, strsignal(outcome->status));
-	else
-		err_set(e, CNI_IO_FAILURE, "%s ended with exit status %d, without an error object",
-			path, outcome->status);
-	return err_details(e, "%zu bytes on its stdout; see its messages on stderr", outcome->len);
-}
-
-/* `explained`: its output is an error object. */
-static int judge(const char *path, const struct child_outcome *outcome, bool explained,
-		 struct err *e)
-{
-	switch (outcome->end) {
+	switch (o->end) {
 	case CHILD_OUTPUT_TOO_LONG:
 		return err_set(e, CNI_IO_FAILURE,
 			       "%s was killed: its answer is too long (%zu bytes so far)", path,
-			       outcome->len);
+			       o->len);
 	case CHILD_TIMED_OUT:
 		err_set(e, CNI_TRY_AGAIN_LATER, "%s was killed: its time was over", path);
 		return err_details(e, "\"timeout\" in ipam sets that time");
@@ -199,34 +184,38 @@ static int judge(const char *path, const struct child_outcome *outcome, bool exp
 		return err_set(e, CNI_TRY_AGAIN_LATER, "%s was ended: %s", path,
 			       wait_reason(WAIT_CANCELLED));
 	case CHILD_EXITED:
-		if (outcome->status != 0)
-			break;
-		if (explained)
+		if (o->status == 0 && explained)
 			return err_set(e, CNI_IO_FAILURE,
 				       "%s answered an error object with exit status 0", path);
-		return 0;
-	case CHILD_SIGNALED: break;
+		if (o->status == 0 || explained)
+			return 0;
+		err_set(e, CNI_IO_FAILURE, "%s ended with exit status %d, without an error object",
+			path, o->status);
+		break;
+	case CHILD_SIGNALED:
+		if (explained)
+			return 0;
+		err_set(e, CNI_IO_FAILURE,
+			"%s was ended by signal %d (%s), without an error object", path, o->status,
+			strsignal(o->status));
 	}
-	return explained ? 0 : failed_without_error(path, outcome, e);
+	return err_details(e, "%zu bytes on its stdout; see its messages on stderr", o->len);
 }
 
 int delegate_outcome(const char *path, const struct child_outcome *outcome,
 		     struct delegate_reply *out, struct err *e)
 {
 	struct err no_json;
-	cJSON *value = NULL;
 	bool explained = false;
 
 	*out = (struct delegate_reply){ 0 };
-	if (outcome->len && json_parse(outcome->output, outcome->len, &value, &no_json) == 0)
-		explained = is_error_object(value);
+	if (outcome->len && json_parse(outcome->output, outcome->len, &out->value, &no_json) == 0)
+		explained = is_error_object(out->value);
 	if (explained)
-		out->code = json_get_raw(value, "code")->valuedouble;
+		out->code = json_get_raw(out->value, "code")->valuedouble;
 	if (judge(path, outcome, explained, e) < 0)
 		return -1;
-	if (explained)
-		out->error = mem_strndup(outcome->output, outcome->len);
-	out->value = value;
+	out->error = explained ? outcome->output : NULL;
 	return 0;
 }
 

@@ -189,30 +189,25 @@ static void add_dns(struct result *r, const cJSON *dns)
 }
 
 /* Adds the IPAM plugin's result to prevResult's, which all stays. Where one of its interfaces is
- * the attachment's, the new addresses get its index. `dns`: our own instead of the IPAM plugin's.
- */
-static void merge_results(struct result *prev, const struct result *ours,
-			  const struct cni_call *call, const cJSON *dns)
+ * the attachment's, the new addresses get its index. Our own dns replaces the IPAM plugin's. */
+static int merge_results(struct result *prev, const struct delegate *d,
+			 const struct delegate_reply *reply, const cJSON *dns, struct err *e)
 {
-	int interface = interface_of(prev->interfaces, call);
+	int interface = interface_of(prev->interfaces, d->call);
+	struct result ours;
 
-	for (size_t i = 0; i < ours->ips.n; i++) {
-		struct address ip = ours->ips.list[i];
-
-		ip.interface = interface;
-		addresses_add(&prev->ips, &ip);
+	if (delegate_result(d->path, reply, d->call->version, &ours, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ours.ips.n; i++) {
+		ours.ips.list[i].interface = interface;
+		addresses_add(&prev->ips, &ours.ips.list[i]);
 	}
-	add_routes(prev, ours->routes);
-	add_dns(prev, dns ? dns : ours->dns);
+	add_routes(prev, ours.routes);
+	add_dns(prev, dns ? dns : ours.dns);
+	return result_check_capacity(&prev->ips, d->call->version, e);
 }
 
 /* ---- verbs ---- */
-
-static void pass_on_error(const struct delegate_reply *reply, struct cni_reply *answer)
-{
-	answer->json = reply->error;
-	answer->is_error = true;
-}
 
 /* What every verb does first: from here on the configuration's timeout counts. */
 static int begin(const struct cni_call *call, struct net_conf *conf, struct err *e)
@@ -223,34 +218,32 @@ static int begin(const struct cni_call *call, struct net_conf *conf, struct err 
 	return 0;
 }
 
-/* Runs the IPAM plugin for a verb whose only answer is an error. */
-static int run_delegate(const struct cni_call *call, const struct net_conf *conf,
-			struct cni_reply *answer, struct err *e)
+static int pass_on(const struct cni_call *call, bool unless_chained, struct cni_reply *answer,
+		   struct err *e)
 {
-	struct delegate *d = delegate_find(call, conf->type, conf->seconds, e);
 	struct delegate_reply reply;
+	struct delegate *d;
+	struct net_conf conf;
 
+	if (begin(call, &conf, e) < 0)
+		return -1;
+	if (unless_chained && conf.chained)
+		return 0;
+	d = delegate_find(call, conf.type, conf.seconds, e);
 	if (!d || delegate_run(d, &reply, e) < 0)
 		return -1;
-	if (reply.error)
-		pass_on_error(&reply, answer);
+	*answer = (struct cni_reply){ .json = reply.error, .is_error = reply.error };
 	return 0;
 }
 
 int net_pass_on(const struct cni_call *call, struct cni_reply *answer, struct err *e)
 {
-	struct net_conf conf;
-
-	return begin(call, &conf, e) < 0 ? -1 : run_delegate(call, &conf, answer, e);
+	return pass_on(call, false, answer, e);
 }
 
 int net_pass_on_unless_chained(const struct cni_call *call, struct cni_reply *answer, struct err *e)
 {
-	struct net_conf conf;
-
-	if (begin(call, &conf, e) < 0)
-		return -1;
-	return conf.chained ? 0 : run_delegate(call, &conf, answer, e);
+	return pass_on(call, true, answer, e);
 }
 
 /* prev_result() for an answer that contains it: containerd crashes on an interface index that is
@@ -302,27 +295,6 @@ static int read_prev(const struct cni_call *call, struct result *prev, struct er
 	return 0;
 }
 
-static int print_result(const struct delegate *d, const struct delegate_reply *reply,
-			const struct net_conf *conf, struct result *prev, char **json,
-			struct err *e)
-{
-	const struct cni_call *call = d->call;
-	struct result ours;
-
-	if (delegate_result(d->path, reply, call->version, &ours, e) < 0)
-		return -1;
-	merge_results(prev, &ours, call, conf->dns);
-	if (result_check_capacity(&prev->ips, call->version, e) < 0)
-		return -1;
-	*json = result_print(prev, call->version);
-	return 0;
-}
-
-static void rollback(void *delegate, struct log *log)
-{
-	delegate_rollback(delegate, log);
-}
-
 /* Error 101 of our own IPAM plugin: this ADD recorded nothing, and DEL would release what the
  * attachment holds. (Codes from 100 on are each plugin's own: another's 101 is some other error.)
  */
@@ -336,20 +308,20 @@ static bool holds_others(const struct net_conf *conf, const struct delegate_repl
 static int add(struct delegate *d, const struct net_conf *conf, struct result *prev,
 	       struct cni_reply *answer, struct err *e)
 {
+	const struct cni_call *call = d->call;
 	struct delegate_reply reply = { 0 };
-	int done = delegate_run(d, &reply, e);
 
-	if (done == 0 && !reply.error)
-		done = print_result(d, &reply, conf, prev, &answer->json, e);
-	if (d->end && (done < 0 || reply.error) && !holds_others(conf, &reply))
-		delegate_rollback(d, d->call->log);
-	if (done == 0 && reply.error) {
-		pass_on_error(&reply, answer);
-	} else if (done == 0) {
-		answer->rollback = rollback;
-		answer->context = d;
+	if (delegate_run(d, &reply, e) == 0 && !reply.error &&
+	    merge_results(prev, d, &reply, conf->dns, e) == 0) {
+		*answer = (struct cni_reply){ .json = result_print(prev, call->version),
+					      .rollback = delegate_rollback,
+					      .context = d };
+		return 0;
 	}
-	return done;
+	if (d->end && !holds_others(conf, &reply))
+		delegate_rollback(d, call->log);
+	*answer = (struct cni_reply){ .json = reply.error, .is_error = true };
+	return reply.error ? 0 : -1;
 }
 
 int net_add(const struct cni_call *call, struct cni_reply *answer, struct err *e)
