@@ -29,6 +29,7 @@ extern const struct json_key ipam_keys[];
 struct ipam {
 	struct ipam_conf conf;
 	struct node node;
+	struct attachment by; /* the call's */
 	struct store store;
 };
 
@@ -46,10 +47,12 @@ int ipam_conf_read(const struct cni_call *call, struct ipam_conf *c, struct err 
 
 /*
  * Reads the configuration, sets the call's log and deadline by it, logs that the verb was invoked,
- * finds out who this host is, and opens the store. On failure nothing is left open.
+ * finds out who this host is, and opens the store. It is closed at the end of the scope of
+ * `cleanup_ipam struct ipam i = { 0 };`.
  */
 int ipam_open(const struct cni_call *call, struct ipam *out, struct err *e);
 void ipam_close(struct ipam *i);
+#define cleanup_ipam __attribute__((cleanup(ipam_close)))
 
 /* A value of CNI_ARGS; NULL where it is absent or empty. */
 const char *call_arg(const struct cni_call *call, const char *key);
@@ -59,9 +62,6 @@ const char *call_arg(const struct cni_call *call, const char *key);
 const char *pod_text(const char *pod_namespace, const char *pod_name);
 const char *in_brackets(const char *text);
 const char *holder_text(const struct allocation *row);
-
-/* The attachment of the call. */
-struct attachment ipam_attachment(const struct cni_call *call, const struct ipam *i);
 
 /*
  * Who this host is. Its name is `configured` if that is not NULL, otherwise the host name together

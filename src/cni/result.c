@@ -65,10 +65,10 @@ int prev_result(const struct cni_call *call, struct result *out, struct err *e)
 	if (!prev)
 		return 0;
 	if (named && *named && !cni_version_of(named, &v))
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "could not parse prevResult: unsupported CNI result version "
-			       "\"%.100s\"",
-			       named);
+		return err_set(
+			e, CNI_INVALID_NETWORK_CONFIG,
+			"could not parse prevResult: unsupported CNI result version \"%.100s\"",
+			named);
 	if (result_parse(prev, v, CNI_INVALID_NETWORK_CONFIG, &r, e) < 0)
 		return err_wrap(e, "could not parse prevResult");
 	*out = r;

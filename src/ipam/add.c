@@ -116,35 +116,32 @@ static int holds_other(const struct allocations *all, const struct reservation *
 static int advise(const struct allocation *row, const struct node *node, struct err *e)
 {
 	if (row->same_node && row->other_machine)
+		return err_details(e,
+				   "another machine recorded it under the same name: two hosts "
+				   "share the name \"%s\"; give each a \"node\" of its own (if the "
+				   "hardware was replaced: sql/admin/forget-node.sh --machine)",
+				   node->name);
+	if (row->same_node && !row->this_boot)
 		return err_details(
 			e,
-			"another machine recorded it under the same name: two hosts share "
-			"the name \"%s\"; give each a \"node\" of its own (if the hardware "
-			"was replaced: sql/admin/forget-node.sh --machine)",
+			"recorded under another boot id, but after this host was started: two "
+			"hosts share the name \"%s\"; give each a \"node\" of its own",
 			node->name);
-	if (row->same_node && !row->this_boot)
-		return err_details(e,
-				   "recorded under another boot id, but after this host was "
-				   "started: two hosts share the name \"%s\"; give each a \"node\" "
-				   "of its own",
-				   node->name);
 	if (row->same_node)
 		return -1;
 	if (!row->node[0])
 		return err_details(e, "recorded before hosts were: a DEL of that container and "
 				      "interface releases it");
 	if (strcmp(row->node, node->name) == 0)
-		return err_details(
-			e,
-			"that host has the name of this one and another machine id: if "
-			"this host was installed anew, sql/admin/forget-node.sh --host-id "
-			"\"%s\" \"%s\" releases what it held before",
-			row->host_id, row->node);
-	return err_details(
-		e,
-		"if that node is gone for good, sql/admin/forget-node.sh \"%s\" releases "
-		"what it holds",
-		row->node);
+		return err_details(e,
+				   "that host has the name of this one and another machine id: if "
+				   "this host was installed anew, sql/admin/forget-node.sh "
+				   "--host-id \"%s\" \"%s\" releases what it held before",
+				   row->host_id, row->node);
+	return err_details(e,
+			   "if that node is gone for good, sql/admin/forget-node.sh \"%s\" "
+			   "releases what it holds",
+			   row->node);
 }
 
 static int held_by_other(const struct allocation *row, const struct reservation *r, struct err *e)
@@ -260,9 +257,8 @@ static int full(struct add *a, size_t set, struct err *e)
 	set_is_full(&a->plan.pools, set, CNI_SET_FULL, e);
 	return err_details(
 		e,
-		"node \"%s\"%s%s%s holds %s of them, the youngest since %s; GC frees what "
-		"dead containers hold, sql/admin/forget-node.sh what a node holds that is "
-		"gone for good",
+		"node \"%s\"%s%s%s holds %s of them, the youngest since %s; GC frees what dead "
+		"containers hold, sql/admin/forget-node.sh what a node holds that is gone for good",
 		most.node, our_name ? " (machine id " : "", our_name ? most.host_id : "",
 		our_name ? ")" : "", most.count, most.youngest);
 }
@@ -357,7 +353,7 @@ static int read_request(struct add *a, struct err *e)
 
 	if (request_read(call, &a->ipam.conf, &a->asked, e) < 0)
 		return -1;
-	a->reservation = (struct reservation){ .by = ipam_attachment(call, &a->ipam),
+	a->reservation = (struct reservation){ .by = a->ipam.by,
 					       .addresses = &a->plan.addresses,
 					       .pod_namespace = call_arg(call, "K8S_POD_NAMESPACE"),
 					       .pod_name = call_arg(call, "K8S_POD_NAME"),
@@ -370,8 +366,8 @@ static int read_request(struct add *a, struct err *e)
 		return result_check_capacity(&a->plan.addresses, call->version, e);
 	err_set(e, CNI_INVALID_NETWORK_CONFIG, "no address was asked for");
 	return err_details(
-		e, "ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability "
-		   "\"ips\"), the pod annotation ipam-status-cni/ips (capability "
+		e, "ask with CNI_ARGS IP=10.0.0.5/24, with runtimeConfig.ips (capability \"ips\"), "
+		   "the pod annotation ipam-status-cni/ips (capability "
 		   "\"io.kubernetes.cri.pod-annotations\"), args.cni.ips, or ipam.addresses; "
 		   "without asking, one is picked from each set of ipam.ranges");
 }

@@ -57,39 +57,29 @@ static int compare(const struct allocations *held, const struct result *prev,
 	return own.n > 0 ? 0 : holds_none(prev, by, e);
 }
 
-static int find_and_compare(const struct cni_call *call, const struct ipam *i,
-			    const struct result *prev, struct err *e)
-{
-	struct addresses asked, all = { 0 };
-	struct reservation r = { .by = ipam_attachment(call, i), .addresses = &all };
-	struct allocations held = { 0 };
-
-	if (request_read(call, &i->conf, &asked, e) < 0)
-		return -1;
-	for (size_t n = 0; n < prev->ips.n; n++)
-		addresses_add(&all, &prev->ips.list[n]);
-	for (size_t n = 0; n < asked.n; n++)
-		addresses_add(&all, &asked.list[n]);
-	if (i->store.find(i->store.context, &r, call->deadline, &held, e) != STORE_DONE)
-		return -1;
-	return compare(&held, prev, &asked, &r.by, e);
-}
-
 int ipam_check(const struct cni_call *call, struct cni_reply *out, struct err *e)
 {
-	struct ipam i;
+	cleanup_ipam struct ipam i = { 0 };
 	struct result prev = { 0 };
-	int rc;
+	struct addresses asked, all = { 0 };
+	struct allocations held = { 0 };
+	int there;
 
 	(void)out;
 	if (ipam_open(call, &i, e) < 0)
 		return -1;
-	rc = prev_result(call, &prev, e);
-	if (rc == 0)
-		rc = err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			     "CHECK needs prevResult, the result of ADD");
-	else if (rc > 0)
-		rc = find_and_compare(call, &i, &prev, e);
-	ipam_close(&i);
-	return rc;
+	there = prev_result(call, &prev, e);
+	if (there == 0)
+		err_set(e, CNI_INVALID_NETWORK_CONFIG, "CHECK needs prevResult, the result of ADD");
+	if (there <= 0 || request_read(call, &i.conf, &asked, e) < 0)
+		return -1;
+	for (size_t n = 0; n < prev.ips.n; n++)
+		addresses_add(&all, &prev.ips.list[n]);
+	for (size_t n = 0; n < asked.n; n++)
+		addresses_add(&all, &asked.list[n]);
+	const struct reservation r = { .by = i.by, .addresses = &all };
+
+	if (i.store.find(i.store.context, &r, call->deadline, &held, e) != STORE_DONE)
+		return -1;
+	return compare(&held, &prev, &asked, &i.by, e);
 }

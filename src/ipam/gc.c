@@ -55,10 +55,11 @@ static bool has_unreadable(const cJSON *value)
 	return false;
 }
 
+static const char *const keys[] = { "containerID", "ifname" };
+
 /* Why the entry cannot be trusted, or NULL. */
 static const char *why_invalid(const cJSON *entry)
 {
-	static const char *const keys[] = { "containerID", "ifname" };
 	const char *twice;
 
 	if (!cJSON_IsObject(entry))
@@ -74,16 +75,15 @@ static const char *why_invalid(const cJSON *entry)
 	return NULL;
 }
 
-/* The strings stay those of the configuration. */
-static void copy_entry(const cJSON *entry, cJSON *list)
+/* Its two strings stay those of the configuration. */
+static cJSON *copy_of(const cJSON *entry)
 {
-	cJSON *to = cJSON_CreateObject();
+	cJSON *copy = cJSON_CreateObject();
 
-	cJSON_AddItemToObjectCS(to, "containerID",
-				cJSON_CreateStringReference(json_string(entry, "containerID")));
-	cJSON_AddItemToObjectCS(to, "ifname",
-				cJSON_CreateStringReference(json_string(entry, "ifname")));
-	cJSON_AddItemToArray(list, to);
+	for (size_t i = 0; i < 2; i++)
+		cJSON_AddItemToObjectCS(copy, keys[i],
+					cJSON_CreateStringReference(json_string(entry, keys[i])));
+	return copy;
 }
 
 int valid_attachments_read(const cJSON *conf, const char **out, struct err *e)
@@ -108,7 +108,7 @@ int valid_attachments_read(const cJSON *conf, const char **out, struct err *e)
 		if (why)
 			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 				       "valid attachment %d %s: nothing is released", at, why);
-		copy_entry(child, copy);
+		cJSON_AddItemToArray(copy, copy_of(child));
 	}
 	*out = cJSON_PrintUnformatted(copy);
 	return 0;
@@ -137,25 +137,21 @@ static void log_released(const struct cni_call *call, const struct released_rows
 
 int ipam_del(const struct cni_call *call, struct cni_reply *out, struct err *e)
 {
-	struct ipam i;
-	struct attachment a;
+	cleanup_ipam struct ipam i = { 0 };
 	struct released_rows gone = { 0 };
 	int rc;
 
 	(void)out;
 	if (ipam_open(call, &i, e) < 0)
 		return -1;
-	a = ipam_attachment(call, &i);
-	rc = i.store.del(i.store.context, &a, call->deadline, &gone, e);
+	rc = i.store.del(i.store.context, &i.by, call->deadline, &gone, e);
 	log_released(call, &gone);
 	if (gone.duplicate.n)
-		log_line(
-			call->log, LOG_WARNING,
-			"%zu rows of \"%s-%s\" were recorded by another machine under the name of "
-			"this one, and stay: two hosts share the name \"%s\"; give each a \"node\" "
-			"of its own",
-			gone.duplicate.n, a.pod, a.interface, i.node.name);
-	ipam_close(&i);
+		log_line(call->log, LOG_WARNING,
+			 "%zu rows of \"%s-%s\" were recorded by another machine under the name of "
+			 "this one, and stay: two hosts share the name \"%s\"; give each a "
+			 "\"node\" of its own",
+			 gone.duplicate.n, call->container, call->ifname, i.node.name);
 	return rc;
 }
 
@@ -166,23 +162,20 @@ static void warn_left(struct log *log, const struct node *node, const struct rel
 		log_line(log, LOG_WARNING,
 			 "%zu rows of this node, such as \"%s-%s\", are of another boot id but "
 			 "younger than this boot or of another machine, and stay: two hosts share "
-			 "the "
-			 "name \"%s\"; give each a \"node\" of its own (if the hardware was "
+			 "the name \"%s\"; give each a \"node\" of its own (if the hardware was "
 			 "replaced: sql/admin/forget-node.sh --machine)",
 			 gone->duplicate.n, gone->duplicate.pod, gone->duplicate.interface,
 			 node->name);
 	if (gone->renamed.n)
 		log_line(log, LOG_WARNING,
 			 "this machine recorded %zu rows under another name, such as \"%s\", and "
-			 "they "
-			 "stay: if no host has that name any more, sql/admin/forget-node.sh \"%s\" "
-			 "releases them",
+			 "they stay: if no host has that name any more, sql/admin/forget-node.sh "
+			 "\"%s\" releases them",
 			 gone->renamed.n, gone->renamed.node, gone->renamed.node);
 	if (gone->reinstalled.n)
 		log_line(log, LOG_WARNING,
 			 "%zu rows have the name of this host and another machine id, the youngest "
-			 "is "
-			 "of %s, and they stay: if this host was installed anew, "
+			 "is of %s, and they stay: if this host was installed anew, "
 			 "sql/admin/forget-node.sh --host-id \"%s\" \"%s\" releases them",
 			 gone->reinstalled.n, gone->reinstalled.since, gone->reinstalled.host_id,
 			 node->name);
@@ -190,20 +183,17 @@ static void warn_left(struct log *log, const struct node *node, const struct rel
 
 int ipam_gc(const struct cni_call *call, struct cni_reply *out, struct err *e)
 {
-	struct ipam i;
+	cleanup_ipam struct ipam i = { 0 };
 	struct released_rows gone = { 0 };
 	struct gc_request g = { .network = call->network, .node = &i.node };
 	int rc;
 
 	(void)out;
-	if (ipam_open(call, &i, e) < 0)
+	if (ipam_open(call, &i, e) < 0 || valid_attachments_read(call->conf, &g.valid, e) < 0)
 		return -1;
 	g.grace = i.conf.gc_grace;
-	rc = valid_attachments_read(call->conf, &g.valid, e);
-	if (rc == 0)
-		rc = i.store.gc(i.store.context, &g, call->deadline, &gone, e);
+	rc = i.store.gc(i.store.context, &g, call->deadline, &gone, e);
 	log_released(call, &gone);
 	warn_left(call->log, &i.node, &gone);
-	ipam_close(&i);
 	return rc;
 }

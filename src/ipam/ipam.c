@@ -82,12 +82,11 @@ static int read_seconds(const cJSON *ipam, const char *key, bool zero, double ma
 static int read_log_level(const cJSON *ipam, enum log_level *out, struct err *e)
 {
 	const char *name = NULL;
-	int level = LOG_INFO;
+	int level;
 
 	if (read_string(ipam, "logLevel", &name, e) < 0)
 		return -1;
-	if (name)
-		level = log_level_of(name);
+	level = name ? log_level_of(name) : LOG_INFO;
 	if (level < 0)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 			       "ipam.logLevel must be error, warning, info or debug, not \"%s\"",
@@ -115,52 +114,34 @@ static int read_own(const struct cni_call *call, const cJSON *ipam, struct ipam_
 	if (c->node && strlen(c->node) > MAX_NODE)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 			       "ipam.node must not be longer than %d bytes", MAX_NODE);
-	if (read_string(ipam, "logFile", &c->log_file, e) < 0 && !can_do_without(call, e))
-		return -1;
-	if (read_log_level(ipam, &c->log_level, e) < 0 && !can_do_without(call, e))
-		return -1;
-	if (read_seconds(ipam, "timeout", false, MAX_TIMEOUT, &c->timeout, e) < 0 &&
-	    !can_do_without(call, e))
-		return -1;
-	if (read_seconds(ipam, "gcGracePeriod", true, 1e9, &c->gc_grace, e) < 0 &&
-	    !can_do_without(call, e))
+	if ((read_string(ipam, "logFile", &c->log_file, e) < 0 && !can_do_without(call, e)) ||
+	    (read_log_level(ipam, &c->log_level, e) < 0 && !can_do_without(call, e)) ||
+	    (read_seconds(ipam, "timeout", false, MAX_TIMEOUT, &c->timeout, e) < 0 &&
+	     !can_do_without(call, e)) ||
+	    (read_seconds(ipam, "gcGracePeriod", true, 1e9, &c->gc_grace, e) < 0 &&
+	     !can_do_without(call, e)))
 		return -1;
 	return 0;
 }
 
-/* What `resolvConf` says; `dns` beside it wins key by key. */
-static int read_dns(const cJSON *ipam, cJSON **dns, struct err *e)
-{
-	const char *path = json_string(ipam, "resolvConf");
-	const cJSON *item;
-
-	*dns = json_get(ipam, "dns") ? cJSON_Duplicate(json_get(ipam, "dns"), true) : NULL;
-	if (!path || !path[0])
-		return 0;
-	item = json_get(ipam, "dns");
-	if (resolv_conf_read(path, dns, e) < 0)
-		return -1;
-	cJSON_ArrayForEach(item, item)
-	{
-		cJSON_DeleteItemFromObjectCaseSensitive(*dns, item->string);
-		cJSON_AddItemToObject(*dns, item->string, cJSON_Duplicate(item, true));
-	}
-	return 0;
-}
-
-/* Routes and dns: parsed as a result, so that they are valid in the answer. */
+/* Routes and dns: parsed as a result, so that they are valid in the answer. What `dns` says is used
+ * instead of what the file `resolvConf` says. */
 static int read_answer(const cJSON *ipam, struct result *out, struct err *e)
 {
-	cJSON *object = cJSON_CreateObject(), *dns;
+	const char *path = json_string(ipam, "resolvConf");
+	cJSON *answer = cJSON_CreateObject(), *dns = cJSON_CreateObject();
+	const cJSON *item;
 
-	if (json_get(ipam, "routes"))
-		cJSON_AddItemToObject(object, "routes",
-				      cJSON_Duplicate(json_get(ipam, "routes"), true));
-	if (read_dns(ipam, &dns, e) < 0)
+	if (path && path[0] && resolv_conf_read(path, &dns, e) < 0)
 		return -1;
-	if (dns)
-		cJSON_AddItemToObject(object, "dns", dns);
-	if (result_parse(object, CNI_NEWEST, CNI_INVALID_NETWORK_CONFIG, out, e) < 0)
+	cJSON_ArrayForEach(item, json_get(ipam, "dns"))
+	{
+		cJSON_DeleteItemFromObjectCaseSensitive(dns, item->string);
+		cJSON_AddItemToObject(dns, item->string, cJSON_Duplicate(item, true));
+	}
+	cJSON_AddItemToObject(answer, "dns", dns);
+	cJSON_AddItemToObject(answer, "routes", cJSON_Duplicate(json_get(ipam, "routes"), true));
+	if (result_parse(answer, CNI_NEWEST, CNI_INVALID_NETWORK_CONFIG, out, e) < 0)
 		return err_wrap(e, "ipam");
 	return 0;
 }
@@ -224,6 +205,7 @@ static const char *application_name(const struct cni_call *call)
 int ipam_open(const struct cni_call *call, struct ipam *out, struct err *e)
 {
 	const struct ipam_setup *setup = call->setup;
+	bool del = strcmp(call->command, "DEL") == 0;
 
 	if (ipam_conf_read(call, &out->conf, e) < 0)
 		return -1;
@@ -234,23 +216,19 @@ int ipam_open(const struct cni_call *call, struct ipam *out, struct err *e)
 	cni_log_invoked(call);
 	if (json_get(out->conf.ipam, "dataDir"))
 		log_line(call->log, LOG_DEBUG, "ipam.dataDir has no meaning here");
-	if (node_read(call->sys, out->conf.node, strcmp(call->command, "DEL") != 0, &out->node, e) <
-	    0)
+	if (node_read(call->sys, out->conf.node, !del, &out->node, e) < 0)
 		return -1;
+	out->by = (struct attachment){ .network = call->network,
+				       .node = &out->node,
+				       .pod = call->container,
+				       .interface = call->ifname };
 	return setup->open_store(out->conf.ipam, application_name(call), call->log, &out->store, e);
 }
 
 void ipam_close(struct ipam *i)
 {
-	i->store.close(i->store.context);
-}
-
-struct attachment ipam_attachment(const struct cni_call *call, const struct ipam *i)
-{
-	return (struct attachment){ .network = call->network,
-				    .node = &i->node,
-				    .pod = call->container,
-				    .interface = call->ifname };
+	if (i->store.close)
+		i->store.close(i->store.context);
 }
 
 /* ---- texts ---- */

@@ -167,21 +167,19 @@ int node_read(const struct sys *sys, const char *configured, bool need_boot, str
 		return 0;
 	}
 	if (gethostname(name, sizeof(name) - 1) < 0 || !name[0])
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "this host has no name: say who it is with \"node\" in the ipam "
-			       "object");
-	if (transient)
 		return err_set(
 			e, CNI_INVALID_NETWORK_CONFIG,
-			"/etc/machine-id is /run/machine-id, which is made anew at each boot: "
-			"say who this host is with \"node\" in the ipam object");
+			"this host has no name: say who it is with \"node\" in the ipam object");
+	if (transient)
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "/etc/machine-id is /run/machine-id, which is made anew at each "
+			       "boot: say who this host is with \"node\" in the ipam object");
 	if (!out->machine_id[0])
 		return err_set(
 			e, CNI_INVALID_NETWORK_CONFIG,
-			"/etc/machine-id has no 32 hex digits: make one "
-			"(systemd-machine-id-setup or dbus-uuidgen "
-			"--ensure=/etc/machine-id), or say who this host is with \"node\" in "
-			"the ipam object");
+			"/etc/machine-id has no 32 hex digits: make one (systemd-machine-id-setup "
+			"or dbus-uuidgen --ensure=/etc/machine-id), or say who this host is with "
+			"\"node\" in the ipam object");
 	out->name = mem_strdup(name);
 	out->host_id = out->machine_id;
 	return 0;

@@ -19,11 +19,10 @@ static int why_not_ready(const struct store_status *s, struct err *e)
 			       "sql/migrate.sh",
 			       s->version, STORE_SCHEMA);
 	if (s->works_with > STORE_SCHEMA)
-		return err_set(
-			e, CNI_PLUGIN_NOT_AVAILABLE,
-			"the database's schema works with builds for schema %d and later, this one "
-			"is for %d: install newer plugins",
-			s->works_with, STORE_SCHEMA);
+		return err_set(e, CNI_PLUGIN_NOT_AVAILABLE,
+			       "the database's schema works with builds for schema %d and later, "
+			       "this one is for %d: install newer plugins",
+			       s->works_with, STORE_SCHEMA);
 	if (!s->may_write)
 		return err_set(e, CNI_PLUGIN_NOT_AVAILABLE,
 			       "the role may not write to the table ips: run sql/provision.sh");
@@ -49,7 +48,6 @@ static int check_room(const struct cni_call *call, const struct ipam *i, struct 
 {
 	const struct ranges *ranges = &i->conf.ranges;
 	const struct pools pools = pools_of_call(call, &i->conf);
-	struct attachment by = ipam_attachment(call, i);
 	struct sequence anywhere = { .step = 1 };
 	const char **sizes = mem_new(ranges->n_sets * sizeof(*sizes));
 	size_t n_sizes = 0;
@@ -68,8 +66,8 @@ static int check_room(const struct cni_call *call, const struct ipam *i, struct 
 	}
 	if (all.n == 0)
 		return 0;
-	if (i->store.find_full(i->store.context, &by, &all, sizes, n_sizes, call->deadline, &found,
-			       e) != STORE_DONE)
+	if (i->store.find_full(i->store.context, &i->by, &all, sizes, n_sizes, call->deadline,
+			       &found, e) != STORE_DONE)
 		return -1;
 	for (size_t k = 0; k < found.n; k++) {
 		size_t set = (size_t)found.rows[k].position - 1;
@@ -82,18 +80,13 @@ static int check_room(const struct cni_call *call, const struct ipam *i, struct 
 
 int ipam_status(const struct cni_call *call, struct cni_reply *out, struct err *e)
 {
-	struct ipam i;
+	cleanup_ipam struct ipam i = { 0 };
 	struct store_status s;
-	int rc;
 
 	(void)out;
-	if (ipam_open(call, &i, e) < 0)
+	if (ipam_open(call, &i, e) < 0 ||
+	    i.store.status(i.store.context, call->deadline, &s, e) != STORE_DONE ||
+	    why_not_ready(&s, e) < 0)
 		return -1;
-	rc = i.store.status(i.store.context, call->deadline, &s, e);
-	if (rc == STORE_DONE)
-		rc = why_not_ready(&s, e);
-	if (rc == STORE_DONE && !i.conf.status_ignores_ranges)
-		rc = check_room(call, &i, e);
-	ipam_close(&i);
-	return rc;
+	return i.conf.status_ignores_ranges ? 0 : check_room(call, &i, e);
 }

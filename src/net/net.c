@@ -272,10 +272,9 @@ static int chained_add(const struct cni_call *call, struct cni_reply *answer, st
 	if (there < 0)
 		return -1;
 	if (there == 0)
-		return err_set(
-			e, CNI_INVALID_NETWORK_CONFIG,
-			"no prevResult: with \"chained\" this plugin comes behind a net plugin in "
-			"the list that has the same ipam");
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "no prevResult: with \"chained\" this plugin comes behind a net "
+			       "plugin in the list that has the same ipam");
 	answer->json = cJSON_PrintUnformatted(json_get(call->conf, "prevResult"));
 	return 0;
 }

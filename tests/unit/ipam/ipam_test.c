@@ -17,7 +17,7 @@ static int open_and_close(const struct cni_call *call, struct cni_reply *out, st
 
 	if (ipam_open(call, &i, e) < 0)
 		return -1;
-	a = ipam_attachment(call, &i);
+	a = i.by;
 	out->json = mem_printf("%s %s %s %s %s %s", a.network, a.node->name, a.node->host_id, a.pod,
 			       a.interface, a.node->boot_id);
 	ipam_close(&i);
