@@ -12,7 +12,6 @@
 #include "base/memory.h"
 #include "cni/result.h"
 #include "ipam/pick.h"
-#include "ipam/request.h"
 
 /* How many rounds there are before ADD gives up. */
 #define ROUNDS 5

@@ -1,7 +1,7 @@
 /* CHECK: does the attachment hold what prevResult says? (CNI specification, section 2 "CHECK") */
 #include "base/memory.h"
 #include "cni/result.h"
-#include "ipam/request.h"
+#include "ipam/ipam.h"
 
 static int compare_row(const struct allocation *row, const struct result *prev,
 		       const struct attachment *by, struct err *e)

@@ -8,7 +8,6 @@
 
 #include "base/memory.h"
 #include "cni/output.h"
-#include "ipam/resolv_conf.h"
 
 #define MAX_NODE 255 /* bytes */
 #define MAX_NAME 63  /* bytes of an application_name that PostgreSQL keeps */

@@ -22,7 +22,6 @@
 #include "base/memory.h"
 #include "base/sys.h"
 #include "ipam/ipam.h"
-#include "ipam/sha256.h"
 
 #define HEX "0123456789abcdefABCDEF"
 

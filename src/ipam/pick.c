@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "ipam/request.h"
 
 #define PLACES_A_ROUND 5
 

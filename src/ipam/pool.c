@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "ipam/sha256.h"
+#include "ipam/ipam.h"
 
 /* So many places in a row that are cut out mean that next to nothing is left: then one of what is
  * left is taken. */

@@ -6,7 +6,7 @@
  * the two families the first source that names an address of it decides. CNI_ARGS and the
  * configuration are one source.
  */
-#include "ipam/request.h"
+#include "ipam/ipam.h"
 
 #include <string.h>
 
@@ -25,31 +25,28 @@ static int too_many(struct err *e)
 		       MAX_ADDRESSES);
 }
 
-static int add(struct addresses *all, const struct address *new, struct err *e)
+static int add(struct addresses *all, const char *text, const char *gateway, const char *where,
+	       struct err *e)
 {
+	struct address new = { .interface = -1 };
+
+	if (!ip_parse(text, &new.ip))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "%s: \"%s\" is not an IP address with or without a prefix length, "
+			       "such as 10.0.0.5/24",
+			       where, text);
+	if (gateway && gateway[0] && (!ip_parse(gateway, &new.gateway) || new.gateway.prefix >= 0))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "%s: gateway \"%s\" is not an IP address", where, gateway);
 	if (all->n >= MAX_ADDRESSES)
 		return too_many(e);
-	addresses_add(all, new);
+	addresses_add(all, &new);
 	return 0;
-}
-
-static int read_address(const char *text, const char *where, struct ip *out, struct err *e)
-{
-	if (ip_parse(text, out))
-		return 0;
-	return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-		       "%s: \"%s\" is not an IP address with or without a prefix length, such as "
-		       "10.0.0.5/24",
-		       where, text);
 }
 
 static int add_text(struct addresses *all, const char *text, const char *where, struct err *e)
 {
-	struct address new = { .interface = -1 };
-
-	if (read_address(text, where, &new.ip, e) < 0)
-		return -1;
-	return add(all, &new, e);
+	return add(all, text, NULL, where, e);
 }
 
 /* GATEWAY goes to every address whose prefix holds it. */
@@ -140,20 +137,11 @@ static int from_conf(const cJSON *list, struct addresses *all, struct err *e)
 	cJSON_ArrayForEach(item, list)
 	{
 		const char *text = json_string(item, "address");
-		const char *gateway = json_string(item, "gateway");
-		struct address new = { .interface = -1 };
 
 		if (!text)
 			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 				       "ipam.addresses: an item has no \"address\"");
-		if (read_address(text, "ipam.addresses", &new.ip, e) < 0)
-			return -1;
-		if (gateway && gateway[0] &&
-		    (!ip_parse(gateway, &new.gateway) || new.gateway.prefix >= 0))
-			return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-				       "ipam.addresses: gateway \"%s\" is not an IP address",
-				       gateway);
-		if (add(all, &new, e) < 0)
+		if (add(all, text, json_string(item, "gateway"), "ipam.addresses", e) < 0)
 			return -1;
 	}
 	return 0;

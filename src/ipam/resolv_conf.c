@@ -2,7 +2,7 @@
  * The small parser of resolv.conf(5) that host-local has: a line is a keyword and its words.
  * Unknown keywords, and keywords without a word, are skipped.
  */
-#include "ipam/resolv_conf.h"
+#include "ipam/ipam.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,36 +16,23 @@
 
 #define MOST_BYTES (1024L * 1024)
 
-/* Opens a plain file. Opening a FIFO would wait for somebody who writes to it. */
-static int open_file(const char *path, struct err *e)
-{
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-	if (fd < 0)
-		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.resolvConf %s: %s", path,
-			       strerror(errno));
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd;
-	close(fd);
-	return err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.resolvConf %s is not a plain file",
-		       path);
-}
-
 /* The whole text; NULL with an error. */
 static char *read_file(const char *path, struct err *e)
 {
+	/* Without O_NONBLOCK a FIFO would wait for somebody who writes to it. */
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	size_t room = 4096, len = 0;
 	char *text = mem_new(room);
-	ssize_t n;
+	ssize_t n = -1;
+	struct stat st;
 
-	cleanup_close int fd = open_file(path, e);
-	if (fd < 0)
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) {
+		err_set(e, CNI_INVALID_NETWORK_CONFIG, "ipam.resolvConf %s is not a plain file",
+			path);
 		return NULL;
-	while ((n = read(fd, text + len, room - 1 - len)) > 0) {
+	}
+	while (fd >= 0 && len <= MOST_BYTES && (n = read(fd, text + len, room - 1 - len)) > 0) {
 		len += (size_t)n;
-		if (len > MOST_BYTES)
-			break;
 		text = mem_grow(text, room, len + 4096);
 		room = len + 4096;
 	}

@@ -4,7 +4,7 @@
  */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
-#include "ipam/sha256.h"
+#include "ipam/ipam.h"
 
 #include <openssl/sha.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "fuzz.h"
 
 #include "cni/call.h"
-#include "ipam/request.h"
+#include "ipam/ipam.h"
 
 static const char conf_text[] =
 	"{\"ipam\":{\"ranges\":[[{\"subnet\":\"10.10.0.0/24\"}],[{\"subnet\":\"fd00:10::/64\"}]]}}";

@@ -5,7 +5,6 @@
 #include "cni/call.h"
 #include "cni/result.h"
 #include "ipam/pick.h"
-#include "ipam/request.h"
 #include "net/net.h"
 
 static const struct cni_verb verbs[] = {

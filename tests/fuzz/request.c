@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "cni/call.h"
-#include "ipam/request.h"
+#include "ipam/ipam.h"
 
 /* Ranges begin before they end, inside of their subnet, and hold their ends. */
 static void must_be_ranges(const struct ranges *ranges)

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "cni/result.h"
-#include "ipam/resolv_conf.h"
+#include "ipam/ipam.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -4,8 +4,8 @@
 #include "unit.h"
 
 #include "base/memory.h"
+#include "ipam/ipam.h"
 #include "ipam/pool.h"
-#include "ipam/sha256.h"
 
 static struct ip ip_of(const char *text)
 {

@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 #include "cni/call.h"
-#include "ipam/request.h"
+#include "ipam/ipam.h"
 #include "make_call.h"
 
 #define RANGES "'ranges':[[{'subnet':'10.0.0.0/24'}],[{'subnet':'fd00::/64'}]]"

@@ -3,7 +3,7 @@
 #include "unit.h"
 
 #include "base/memory.h"
-#include "ipam/resolv_conf.h"
+#include "ipam/ipam.h"
 
 static int use_memory(void **state)
 {
