@@ -100,10 +100,9 @@ size_t utf8_char(const char *text, size_t left)
 		return 1;
 	if (u[0] < 0xc2 || u[0] > 0xf4 || len > left)
 		return 0;
-	for (size_t i = 1; i < len; i++) {
+	for (size_t i = 1; i < len; i++)
 		if ((u[i] & 0xc0) != 0x80)
 			return 0;
-	}
 	/* Overlong forms, surrogates, and what is above U+10FFFF. */
 	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f) ||
 	    (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f))

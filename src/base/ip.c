@@ -154,10 +154,9 @@ void addresses_add(struct addresses *all, const struct address *address)
 
 struct address *addresses_find(const struct addresses *all, const struct ip *host)
 {
-	for (size_t i = 0; i < all->n; i++) {
+	for (size_t i = 0; i < all->n; i++)
 		if (ip_same_host(&all->list[i].ip, host))
 			return &all->list[i];
-	}
 	return NULL;
 }
 

@@ -220,10 +220,8 @@ const cJSON *json_get_raw(const cJSON *object, const char *key)
 	if (!cJSON_IsObject(object))
 		return NULL;
 	cJSON_ArrayForEach(child, object)
-	{
 		if (strcmp(child->string, key) == 0)
 			found = child;
-	}
 	return found;
 }
 
@@ -293,10 +291,8 @@ static bool is_list_of(const cJSON *list, cJSON_bool (*is)(const cJSON *))
 	const cJSON *item;
 
 	cJSON_ArrayForEach(item, list)
-	{
 		if (!is(item))
 			return false;
-	}
 	return cJSON_IsArray(list);
 }
 
@@ -337,8 +333,7 @@ int json_check(const cJSON *value, const struct json_key *keys, const char *path
 	const cJSON *child;
 	size_t i = 0;
 
-	cJSON_ArrayForEach(child, value)
-	{
+	cJSON_ArrayForEach(child, value) {
 		const struct json_key *key;
 
 		if (cJSON_IsArray(value) &&

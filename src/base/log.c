@@ -22,10 +22,9 @@ static const char *const names[] = { "error", "warning", "info", "debug" };
 
 int log_level_of(const char *name)
 {
-	for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++) {
+	for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++)
 		if (strcmp(names[i], name) == 0)
 			return i;
-	}
 	return -1;
 }
 

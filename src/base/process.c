@@ -45,11 +45,10 @@ static void fill_closed(void)
 {
 	static const int modes[] = { O_WRONLY, O_RDONLY, O_WRONLY };
 
-	for (int fd = 0; fd < 3; fd++) {
+	for (int fd = 0; fd < 3; fd++)
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) < 0 &&
 		    open("/", O_RDONLY) < 0)
 			return;
-	}
 }
 
 static void on_pipe(int signal)

@@ -183,10 +183,9 @@ const char *cni_arg(const struct cni_call *call, const char *key)
 {
 	const char *found = NULL;
 
-	for (size_t i = 0; i < call->args.n; i++) {
+	for (size_t i = 0; i < call->args.n; i++)
 		if (strcmp(call->args.list[i].key, key) == 0)
 			found = call->args.list[i].value;
-	}
 	return found;
 }
 

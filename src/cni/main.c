@@ -16,10 +16,9 @@ static const char out_of_memory[] =
 
 static const struct cni_verb *find_verb(const struct cni_plugin *plugin, const char *name)
 {
-	for (const struct cni_verb *verb = plugin->verbs; verb->name; verb++) {
+	for (const struct cni_verb *verb = plugin->verbs; verb->name; verb++)
 		if (strcmp(verb->name, name) == 0)
 			return verb;
-	}
 	return NULL;
 }
 

@@ -119,8 +119,7 @@ static int parse_routes(const struct parse *p, const cJSON *object)
 	const cJSON *item;
 	struct ip ip;
 
-	cJSON_ArrayForEach(item, json_get(object, "routes"))
-	{
+	cJSON_ArrayForEach(item, json_get(object, "routes")) {
 		if (parse_ip(p, item, "dst", true, &ip) < 0 ||
 		    parse_ip(p, item, "gw", false, &ip) < 0)
 			return err_wrap(p->e, "routes");
@@ -150,8 +149,7 @@ static int parse_ips(const struct parse *p, const cJSON *object)
 {
 	const cJSON *item;
 
-	cJSON_ArrayForEach(item, json_get(object, "ips"))
-	{
+	cJSON_ArrayForEach(item, json_get(object, "ips")) {
 		struct address a;
 
 		if (parse_ip(p, item, "address", true, &a.ip) < 0 ||
@@ -251,8 +249,7 @@ static void add_routes_of(cJSON *object, const cJSON *routes, int family)
 	const cJSON *route;
 	struct ip dst;
 
-	cJSON_ArrayForEach(route, routes)
-	{
+	cJSON_ArrayForEach(route, routes) {
 		const char *text = json_string(route, "dst");
 		const char *gw = json_string(route, "gw");
 		cJSON *item;

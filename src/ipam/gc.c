@@ -34,7 +34,8 @@ static const char *repeated_key(const cJSON *object)
 	const cJSON *key;
 	size_t n = 0;
 
-	cJSON_ArrayForEach(key, object) names[n++] = key->string;
+	cJSON_ArrayForEach(key, object)
+		names[n++] = key->string;
 	qsort(names, n, sizeof(*names), by_name);
 	for (size_t i = 1; i < n; i++)
 		if (strcmp(names[i - 1], names[i]) == 0)
@@ -51,7 +52,9 @@ static bool has_unreadable(const cJSON *value)
 	if ((text && strstr(text, UNREADABLE)) ||
 	    (value->string && strstr(value->string, UNREADABLE)))
 		return true;
-	cJSON_ArrayForEach(child, value) if (has_unreadable(child)) return true;
+	cJSON_ArrayForEach(child, value)
+		if (has_unreadable(child))
+			return true;
 	return false;
 }
 
@@ -93,15 +96,15 @@ int valid_attachments_read(const cJSON *conf, const char **out, struct err *e)
 	cJSON *copy = cJSON_CreateArray();
 	int at = 0, n_lists = 0;
 
-	cJSON_ArrayForEach(child, conf) n_lists += strcmp(child->string, key) == 0;
+	cJSON_ArrayForEach(child, conf)
+		n_lists += strcmp(child->string, key) == 0;
 	if (n_lists > 1)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 			       "\"%s\" is there twice: nothing is released", key);
 	if (list && !cJSON_IsArray(list))
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 			       "\"%s\" is not a list: nothing is released", key);
-	cJSON_ArrayForEach(child, list)
-	{
+	cJSON_ArrayForEach(child, list) {
 		const char *why = why_invalid(child);
 
 		at++;

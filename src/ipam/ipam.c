@@ -133,8 +133,7 @@ static int read_answer(const cJSON *ipam, struct result *out, struct err *e)
 
 	if (path && path[0] && resolv_conf_read(path, &dns, e) < 0)
 		return -1;
-	cJSON_ArrayForEach(item, json_get(ipam, "dns"))
-	{
+	cJSON_ArrayForEach(item, json_get(ipam, "dns")) {
 		cJSON_DeleteItemFromObjectCaseSensitive(dns, item->string);
 		cJSON_AddItemToObject(dns, item->string, cJSON_Duplicate(item, true));
 	}

@@ -158,8 +158,7 @@ static int read_excluded(const cJSON *list, struct range *r, struct err *e)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "exclude has more than %d entries",
 			       MAX_RANGES);
 	r->excluded = mem_new((size_t)n * sizeof(*r->excluded));
-	cJSON_ArrayForEach(item, list)
-	{
+	cJSON_ArrayForEach(item, list) {
 		const char *text = cJSON_GetStringValue(item);
 		struct run *run = &r->excluded[r->n_excluded++];
 
@@ -246,8 +245,7 @@ static int read_set(const cJSON *set, struct ranges *all, struct err *e)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 			       "a list of lists of ranges is needed: "
 			       "[[{\"subnet\":\"10.10.0.0/16\"}]]");
-	cJSON_ArrayForEach(json, set)
-	{
+	cJSON_ArrayForEach(json, set) {
 		if (add_range(json, all, &room, e) < 0)
 			return -1;
 	}
@@ -261,8 +259,7 @@ static int read_sets(const cJSON *json, const char *path, struct ranges *all, st
 
 	if (json && !cJSON_IsArray(json))
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG, "%s is not a list", path);
-	cJSON_ArrayForEach(set, json)
-	{
+	cJSON_ArrayForEach(set, json) {
 		if (read_set(set, all, e) < 0)
 			return err_wrap(e, "%s", path);
 	}

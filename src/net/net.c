@@ -51,8 +51,7 @@ static bool is_empty(const cJSON *dns)
 {
 	const cJSON *value;
 
-	cJSON_ArrayForEach(value, dns)
-	{
+	cJSON_ArrayForEach(value, dns) {
 		const char *text = cJSON_GetStringValue(value);
 
 		if (value->child || (text && *text))
@@ -131,8 +130,7 @@ static int interface_of(const cJSON *interfaces, const struct cni_call *call)
 	const cJSON *interface;
 	int i = 0;
 
-	cJSON_ArrayForEach(interface, interfaces)
-	{
+	cJSON_ArrayForEach(interface, interfaces) {
 		if (is_string(interface, "name", call->ifname) &&
 		    is_string(interface, "sandbox", call->netns))
 			return i;
@@ -146,10 +144,8 @@ static bool has_item(const cJSON *list, const cJSON *wanted)
 	const cJSON *item;
 
 	cJSON_ArrayForEach(item, list)
-	{
 		if (cJSON_Compare(item, wanted, true))
 			return true;
-	}
 	return false;
 }
 
@@ -160,9 +156,7 @@ static void add_routes(struct result *r, const cJSON *routes)
 	if (routes && !r->routes)
 		r->routes = cJSON_CreateArray();
 	cJSON_ArrayForEach(route, routes)
-	{
 		cJSON_AddItemToArray(r->routes, cJSON_Duplicate(route, true));
-	}
 }
 
 /* Lists are united without duplicates; of a single value the existing one wins. */
@@ -172,8 +166,7 @@ static void add_dns(struct result *r, const cJSON *dns)
 
 	if (dns && !r->dns)
 		r->dns = cJSON_CreateObject();
-	cJSON_ArrayForEach(value, dns)
-	{
+	cJSON_ArrayForEach(value, dns) {
 		cJSON *existing = cJSON_GetObjectItemCaseSensitive(r->dns, value->string);
 
 		if (!existing)
@@ -181,10 +174,8 @@ static void add_dns(struct result *r, const cJSON *dns)
 		if (!cJSON_IsArray(existing))
 			continue;
 		cJSON_ArrayForEach(item, value)
-		{
 			if (!has_item(existing, item))
 				cJSON_AddItemToArray(existing, cJSON_Duplicate(item, true));
-		}
 	}
 }
 

@@ -139,8 +139,7 @@ static int read_params(const cJSON *ipam, struct params *out, struct err *e)
 
 	*out = (struct params){ .list = mem_new(((size_t)cJSON_GetArraySize(ipam) + 1) *
 						sizeof(*out->list)) };
-	cJSON_ArrayForEach(value, ipam)
-	{
+	cJSON_ArrayForEach(value, ipam) {
 		const char *text;
 
 		if (!store_keyword(value->string))

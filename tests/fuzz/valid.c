@@ -10,8 +10,7 @@ static void must_be_strict(const cJSON *list)
 	const cJSON *entry;
 
 	MUST(cJSON_IsArray(list));
-	cJSON_ArrayForEach(entry, list)
-	{
+	cJSON_ArrayForEach(entry, list) {
 		MUST(cJSON_GetArraySize(entry) == 2);
 		MUST(json_string(entry, "containerID") && json_string(entry, "ifname"));
 	}
