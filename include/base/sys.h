@@ -3,8 +3,10 @@
 #ifndef BASE_SYS_H
 #define BASE_SYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct sys {
@@ -23,6 +25,14 @@ static inline const char *sys_env(const struct sys *sys, const char *name)
 			return *entry + len + 1;
 	}
 	return NULL;
+}
+
+/* Do both paths lead to one file? */
+static inline bool same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 static inline void sys_close(const int *fd)

@@ -19,7 +19,9 @@
 /* What ADD needs from its first step until its answer is out. */
 struct add {
 	const struct cni_call *call;
+	const struct deadline *deadline;
 	struct ipam ipam;
+	const struct store *store;
 	struct addresses asked; /* by name */
 	struct plan plan;
 	struct allocations free; /* what the last pick has found */
@@ -170,7 +172,6 @@ static void note_recorded(struct add *a, const struct ip *ip)
 
 static int confirm(struct add *a, const struct allocations *all, struct err *e)
 {
-	const struct store *s = &a->ipam.store;
 	const struct reservation *r = &a->reservation;
 	struct row_ids held = { 0 };
 	size_t confirmed = 0;
@@ -179,7 +180,8 @@ static int confirm(struct add *a, const struct allocations *all, struct err *e)
 	for (size_t i = 0; i < all->n; i++)
 		if (all->rows[i].own)
 			row_ids_add(&held, all->rows[i].id);
-	rc = s->confirm(s->context, r, &held, a->call->deadline, &a->inserted, &confirmed, e);
+	rc = a->store->confirm(a->store->context, r, &held, a->deadline, &a->inserted, &confirmed,
+			       e);
 	if (rc != STORE_DONE)
 		return rc;
 	if (confirmed != held.n)
@@ -194,10 +196,9 @@ static int confirm(struct add *a, const struct allocations *all, struct err *e)
 
 static int take_over(struct add *a, const struct allocations *stale, struct err *e)
 {
-	const struct store *s = &a->ipam.store;
 	struct released_rows gone = { 0 };
-	int rc = s->take_over(s->context, &a->reservation, stale, a->call->deadline, &a->inserted,
-			      &gone, e);
+	int rc = a->store->take_over(a->store->context, &a->reservation, stale, a->deadline,
+				     &a->inserted, &gone, e);
 
 	for (size_t i = 0; i < gone.n; i++) {
 		const struct released *one = &gone.rows[i];
@@ -222,13 +223,12 @@ static int take_over(struct add *a, const struct allocations *stale, struct err 
  * against each other do not meet again at the next gap. */
 static int pick(struct add *a, struct err *e)
 {
-	const struct store *s = &a->ipam.store;
 	bool first = a->plan.place == 0;
 	int rc;
 
 	plan_next_round(&a->plan);
-	rc = s->pick(s->context, &a->reservation, first, a->call->deadline, &a->inserted, &a->free,
-		     e);
+	rc = a->store->pick(a->store->context, &a->reservation, first, a->deadline, &a->inserted,
+			    &a->free, e);
 	if (rc != STORE_DONE)
 		return rc;
 	for (size_t i = 0; i < a->free.n; i++)
@@ -240,15 +240,14 @@ static int pick(struct add *a, struct err *e)
 /* CNI_SET_FULL, unless there is room after all: then it is picked. */
 static int full(struct add *a, size_t set, struct err *e)
 {
-	const struct store *s = &a->ipam.store;
 	const struct node *node = a->reservation.by.node;
 	struct searches all = { 0 };
 	struct holder most = { 0 };
 	bool our_name;
 
 	pools_search(&a->plan.pools, set, &a->plan.sequence, 0, false, 1, &all);
-	if (s->find_holder(s->context, a->reservation.by.network, &all, a->call->deadline, &most,
-			   e) != STORE_DONE)
+	if (a->store->find_holder(a->store->context, a->reservation.by.network, &all, a->deadline,
+				  &most, e) != STORE_DONE)
 		return STORE_FAILED;
 	if (!most.total || strtoull(most.total, NULL, 10) < pools_size(&a->plan.pools, set))
 		return pick(a, e);
@@ -267,7 +266,6 @@ static int full(struct add *a, size_t set, struct err *e)
 static int settle_open(struct add *a, size_t open, int last, struct allocations *stale,
 		       struct err *e)
 {
-	const struct store *s = &a->ipam.store;
 	struct searches searches = { 0 };
 	struct allocations found = { 0 }, more;
 	const struct pick *still_open;
@@ -276,8 +274,8 @@ static int settle_open(struct add *a, size_t open, int last, struct allocations 
 		found = a->free;
 	else
 		searches = plan_open_searches(&a->plan);
-	if (s->find_free(s->context, &a->reservation, &searches, open, a->call->deadline, &more,
-			 e) != STORE_DONE)
+	if (a->store->find_free(a->store->context, &a->reservation, &searches, open, a->deadline,
+				&more, e) != STORE_DONE)
 		return STORE_FAILED;
 	for (size_t i = 0; i < more.n; i++)
 		allocations_add(&found, &more.rows[i]);
@@ -308,13 +306,12 @@ static int take_over_or_pick(struct add *a, const struct allocations *all, int l
 /* One round. STORE_CONFLICT or STORE_NOTHING: what was found has changed meanwhile. */
 static int find_and_act(struct add *a, int last, struct err *e)
 {
-	const struct store *s = &a->ipam.store;
 	struct allocations all = { 0 };
 	const struct allocation *foreign;
 	int rc;
 
 	plan_reopen(&a->plan);
-	rc = s->find(s->context, &a->reservation, a->call->deadline, &all, e);
+	rc = a->store->find(a->store->context, &a->reservation, a->deadline, &all, e);
 	if (rc != STORE_DONE)
 		return rc;
 	switch (decide(a, &all, &foreign)) {
@@ -329,8 +326,7 @@ static int find_and_act(struct add *a, int last, struct err *e)
 /* Records all addresses or none. Picks are tried as long as there is time. */
 static int reserve(struct add *a, struct err *e)
 {
-	const struct store *s = &a->ipam.store;
-	int rc = s->insert(s->context, &a->reservation, a->call->deadline, &a->inserted, e);
+	int rc = a->store->insert(a->store->context, &a->reservation, a->deadline, &a->inserted, e);
 
 	if (rc == STORE_DONE)
 		a->recorded = a->plan.addresses;
@@ -375,14 +371,13 @@ static int read_request(struct add *a, struct err *e)
 static void release(void *context, struct log *log)
 {
 	struct add *a = context;
-	const struct store *s = &a->ipam.store;
 	const struct attachment *by = &a->reservation.by;
 	struct deadline deadline = deadline_in(RELEASE_SECONDS);
 	struct err e = { 0 };
 
 	if (!a->inserted.n)
 		return;
-	if (s->release(s->context, by, &a->inserted, &deadline, &e) == STORE_DONE)
+	if (a->store->release(a->store->context, by, &a->inserted, &deadline, &e) == STORE_DONE)
 		log_line(log, LOG_INFO,
 			 "successfully deleted the existing allocation for \"%s-%s\": ADD could "
 			 "not be answered",
@@ -398,7 +393,7 @@ int ipam_add(const struct cni_call *call, struct cni_reply *out, struct err *e)
 	struct result result;
 	char text[IP_TEXT];
 
-	a->call = call;
+	*a = (struct add){ .call = call, .deadline = call->deadline, .store = &a->ipam.store };
 	if (ipam_open(call, &a->ipam, e) < 0)
 		return -1;
 	if (read_request(a, e) < 0 || reserve(a, e) != STORE_DONE) {

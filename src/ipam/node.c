@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -48,16 +47,6 @@ static char *read_line(const struct sys *sys, const char *path)
 }
 
 /* ---- the name and the machine id ---- */
-
-/* The same file under both paths: systemd makes the machine id anew at each boot. */
-static bool is_transient(const struct sys *sys)
-{
-	struct stat etc, run;
-
-	return stat(path_of(sys, "/etc/machine-id"), &etc) == 0 &&
-	       stat(path_of(sys, "/run/machine-id"), &run) == 0 && etc.st_dev == run.st_dev &&
-	       etc.st_ino == run.st_ino;
-}
 
 /* 32 hex digits; "" where there are none. */
 static const char *read_machine_id(const struct sys *sys)
@@ -150,7 +139,10 @@ int node_read(const struct sys *sys, const char *configured, bool need_boot, str
 	      struct err *e)
 {
 	char name[256] = "";
-	bool transient = is_transient(sys);
+	/* systemd makes the machine id anew at each boot where it is one file under both paths. */
+	bool transient =
+		same_file(path_of(sys, "/etc/machine-id"), path_of(sys, "/run/machine-id"));
+	const char *why = NULL;
 
 	*out = (struct node){ .host_id = "", .boot_id = "", .uptime = uptime };
 	out->machine_id = transient ? "" : read_machine_id(sys);
@@ -166,19 +158,15 @@ int node_read(const struct sys *sys, const char *configured, bool need_boot, str
 		return 0;
 	}
 	if (gethostname(name, sizeof(name) - 1) < 0 || !name[0])
-		return err_set(
-			e, CNI_INVALID_NETWORK_CONFIG,
-			"this host has no name: say who it is with \"node\" in the ipam object");
-	if (transient)
+		why = "this host has no name:";
+	else if (transient)
+		why = "/etc/machine-id is /run/machine-id, which is made anew at each boot:";
+	else if (!out->machine_id[0])
+		why = "/etc/machine-id has no 32 hex digits: make one (systemd-machine-id-setup or "
+		      "dbus-uuidgen --ensure=/etc/machine-id), or";
+	if (why)
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
-			       "/etc/machine-id is /run/machine-id, which is made anew at each "
-			       "boot: say who this host is with \"node\" in the ipam object");
-	if (!out->machine_id[0])
-		return err_set(
-			e, CNI_INVALID_NETWORK_CONFIG,
-			"/etc/machine-id has no 32 hex digits: make one (systemd-machine-id-setup "
-			"or dbus-uuidgen --ensure=/etc/machine-id), or say who this host is with "
-			"\"node\" in the ipam object");
+			       "%s say who this host is with \"node\" in the ipam object", why);
 	out->name = mem_strdup(name);
 	out->host_id = out->machine_id;
 	return 0;

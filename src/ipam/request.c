@@ -106,10 +106,9 @@ static int from_list(const cJSON *list, const char *where, struct addresses *all
 {
 	const cJSON *item;
 
-	cJSON_ArrayForEach(item, list) {
+	cJSON_ArrayForEach(item, list)
 		if (add_text(all, item->valuestring, where, e) < 0)
 			return -1;
-	}
 	return 0;
 }
 
@@ -245,14 +244,12 @@ struct addresses request_gateways(const struct cni_call *call, const struct ipam
 	struct addresses all = { 0 };
 	const cJSON *item;
 
-	cJSON_ArrayForEach(item, conf->addresses) {
+	cJSON_ArrayForEach(item, conf->addresses)
 		if (json_string(item, "gateway"))
 			note_gateway(&all, json_string(item, "gateway"), NULL, NULL);
-	}
-	cJSON_ArrayForEach(item, conf->answer.routes) {
+	cJSON_ArrayForEach(item, conf->answer.routes)
 		if (json_string(item, "gw"))
 			note_gateway(&all, json_string(item, "gw"), NULL, NULL);
-	}
 	if (in_args)
 		each_part(in_args, NULL, note_gateway, &all, NULL);
 	return all;

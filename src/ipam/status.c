@@ -4,33 +4,26 @@
 #include "base/memory.h"
 #include "ipam/pick.h"
 
-/* Could an ADD succeed now, as far as can be seen without writing? */
-static int why_not_ready(const struct store_status *s, struct err *e)
+/* Why no ADD can succeed now, as far as can be seen without writing; NULL: one could. */
+static const char *why_not_ready(const struct store_status *s)
 {
 	if (s->read_only)
-		return err_set(e, CNI_PLUGIN_NOT_AVAILABLE,
-			       "the database is read-only: a standby?");
+		return "the database is read-only: a standby?";
 	if (s->version < 0)
-		return err_set(e, CNI_PLUGIN_NOT_AVAILABLE,
-			       "the database's schema has no version: run sql/migrate.sh");
+		return "the database's schema has no version: run sql/migrate.sh";
 	if (s->version < STORE_SCHEMA)
-		return err_set(e, CNI_PLUGIN_NOT_AVAILABLE,
-			       "the database's schema has version %d, this build needs %d: run "
-			       "sql/migrate.sh",
-			       s->version, STORE_SCHEMA);
+		return mem_printf("the database's schema has version %d, this build needs %d: run "
+				  "sql/migrate.sh",
+				  s->version, STORE_SCHEMA);
 	if (s->works_with > STORE_SCHEMA)
-		return err_set(e, CNI_PLUGIN_NOT_AVAILABLE,
-			       "the database's schema works with builds for schema %d and later, "
-			       "this one is for %d: install newer plugins",
-			       s->works_with, STORE_SCHEMA);
+		return mem_printf("the database's schema works with builds for schema %d and "
+				  "later, this one is for %d: install newer plugins",
+				  s->works_with, STORE_SCHEMA);
 	if (!s->may_write)
-		return err_set(e, CNI_PLUGIN_NOT_AVAILABLE,
-			       "the role may not write to the table ips: run sql/provision.sh");
+		return "the role may not write to the table ips: run sql/provision.sh";
 	if (s->hides_warnings)
-		return err_set(
-			e, CNI_PLUGIN_NOT_AVAILABLE,
-			"the server hides warnings: set client_min_messages to warning or lower");
-	return 0;
+		return "the server hides warnings: set client_min_messages to warning or lower";
+	return NULL;
 }
 
 /* Is what an earlier boot of this node has left room in the set? */
@@ -82,11 +75,14 @@ int ipam_status(const struct cni_call *call, struct cni_reply *out, struct err *
 {
 	cleanup_ipam struct ipam i = { 0 };
 	struct store_status s;
+	const char *why;
 
 	(void)out;
 	if (ipam_open(call, &i, e) < 0 ||
-	    i.store.status(i.store.context, call->deadline, &s, e) != STORE_DONE ||
-	    why_not_ready(&s, e) < 0)
+	    i.store.status(i.store.context, call->deadline, &s, e) != STORE_DONE)
 		return -1;
+	why = why_not_ready(&s);
+	if (why)
+		return err_set(e, CNI_PLUGIN_NOT_AVAILABLE, "%s", why);
 	return i.conf.status_ignores_ranges ? 0 : check_room(call, &i, e);
 }

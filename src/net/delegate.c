@@ -20,18 +20,11 @@
 
 /* ---- find ---- */
 
-static bool is_executable(const char *path, struct stat *st)
+static bool is_executable(const char *path)
 {
-	return stat(path, st) == 0 && S_ISREG(st->st_mode) && access(path, X_OK) == 0;
-}
+	struct stat st;
 
-/* A link to this program, or to the same file under another name, would run itself for ever. */
-static bool is_this_program(const struct stat *st)
-{
-	struct stat own;
-
-	return stat("/proc/self/exe", &own) == 0 && own.st_dev == st->st_dev &&
-	       own.st_ino == st->st_ino;
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
 static int refuse(const char *type, const char *why, struct err *e)
@@ -48,7 +41,6 @@ static int refuse_itself(const char *type, struct err *e)
 static int search(const char *dirs, const char *type, const char **path, struct err *e)
 {
 	struct strbuf searched = { 0 };
-	struct stat st;
 
 	for (const char *dir = dirs; *dir; dir += *dir == ':') {
 		size_t len = strcspn(dir, ":");
@@ -58,8 +50,10 @@ static int search(const char *dirs, const char *type, const char **path, struct 
 		if (!len)
 			continue;
 		*path = mem_printf("%s/%s", name, type);
-		if (is_executable(*path, &st))
-			return is_this_program(&st) ? refuse_itself(type, e) : 0;
+		/* A link to this program, or to it under another name, would run itself for ever.
+		 */
+		if (is_executable(*path))
+			return same_file(*path, "/proc/self/exe") ? refuse_itself(type, e) : 0;
 		strbuf_join(&searched, ", ", name);
 	}
 	err_set(e, CNI_INVALID_NETWORK_CONFIG, "failed to find plugin \"%s\" in path [%s]", type,

@@ -10,7 +10,6 @@
 
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "base/json.h"
 #include "cni/output.h"
@@ -103,12 +102,10 @@ int net_conf_read(const struct cni_call *call, struct net_conf *out, struct err 
 static int check_netns(const struct cni_call *call, struct err *e)
 {
 	const char *override = sys_env(call->sys, "CNI_NETNS_OVERRIDE");
-	struct stat own, named;
 
 	if (override && (strcmp(override, "1") == 0 || strcasecmp(override, "true") == 0))
 		return 0;
-	if (stat(call->netns, &named) < 0 || stat("/proc/self/ns/net", &own) < 0 ||
-	    own.st_dev != named.st_dev || own.st_ino != named.st_ino)
+	if (!same_file(call->netns, "/proc/self/ns/net"))
 		return 0;
 	err_set(e, CNI_INVALID_NETNS,
 		"plugin's netns and netns from CNI_NETNS should not be the same");
@@ -155,8 +152,9 @@ static void add_routes(struct result *r, const cJSON *routes)
 
 	if (routes && !r->routes)
 		r->routes = cJSON_CreateArray();
-	cJSON_ArrayForEach(route, routes)
+	cJSON_ArrayForEach(route, routes) {
 		cJSON_AddItemToArray(r->routes, cJSON_Duplicate(route, true));
+	}
 }
 
 /* Lists are united without duplicates; of a single value the existing one wins. */
