@@ -1,4 +1,4 @@
-/* The steps from the outside to a checked call. */
+/* The steps from the outside to a checked call, and from its answer to the outside. */
 #ifndef CNI_CALL_H
 #define CNI_CALL_H
 
@@ -29,5 +29,27 @@ int stdin_read(int fd, struct cni_call *call, struct err *e);
  * CNI_INVALID_NETWORK_CONFIG or CNI_INCOMPATIBLE_VERSION.
  */
 int conf_read(const struct cni_verb *verb, struct cni_call *call, struct err *e);
+
+/* ---- output.c: what a plugin prints ---- */
+
+/*
+ * Prints what a verb has answered, and rolls it back if that fails or if nobody waits for the
+ * answer any more. An answer that cannot be printed is logged. Returns the exit status.
+ */
+int send_reply(const struct cni_call *call, const struct cni_reply *reply);
+
+/* Prints the error object (CNI specification, section "Error"). Returns the exit status. */
+int send_error(const struct cni_call *call, const struct err *e);
+
+char *error_json(const struct err *e, enum cni_version version);
+
+/* The answer to CNI_COMMAND=VERSION (CNI specification, section 2 "VERSION"). */
+char *versions_json(void);
+
+/* One line with the plugin's version and the protocol's versions. Returns the exit status. */
+int print_about(const struct cni_plugin *plugin, int fd);
+
+/* --version and --help on `out`, anything else an error on `err`. Returns the exit status. */
+int print_option(const struct cni_plugin *plugin, const char *option, int out, int err);
 
 #endif

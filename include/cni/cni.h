@@ -78,6 +78,10 @@ int cni_args_check(const struct cni_call *call, struct err *e);
  * its log is set up. */
 void cni_log_invoked(const struct cni_call *call);
 
+/* Arms the watchdog (base/deadline.h): after `seconds` the process ends with an error object.
+ * Printing disarms it. */
+void watch_call(const struct cni_call *call, double seconds);
+
 /* What a verb answers. */
 struct cni_reply {
 	char *json;    /* NULL: nothing to print */

@@ -8,7 +8,6 @@
 #include "base/process.h"
 #include "cni/call.h"
 #include "cni/cni.h"
-#include "cni/output.h"
 
 /* What is printed when there is no memory left: it cannot be made then. */
 static const char out_of_memory[] =

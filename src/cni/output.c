@@ -5,7 +5,7 @@
  * memory (base/memory.h) or stuck (arm_watchdog). So both are told to be silent before anything is
  * printed: stdout must never hold two answers.
  */
-#include "cni/output.h"
+#include "cni/call.h"
 
 #include <errno.h>
 #include <stdio.h>

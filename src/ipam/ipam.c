@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "cni/output.h"
 
 #define MAX_NODE 255 /* bytes */
 #define MAX_NAME 63  /* bytes of an application_name that PostgreSQL keeps */

@@ -2,7 +2,6 @@
  * Running the IPAM plugin, in the order in which it happens: find its executable, run it (and again
  * with DEL, if its ADD was of no use), judge its exit and its output.
  */
-#include "net/delegate.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,7 +12,6 @@
 
 #include "base/json.h"
 #include "base/memory.h"
-#include "cni/output.h"
 #include "net/net.h"
 
 #define OUTPUT_MAX (1024UL * 1024)

@@ -12,9 +12,7 @@
 #include <strings.h>
 
 #include "base/json.h"
-#include "cni/output.h"
 #include "cni/result.h"
-#include "net/delegate.h"
 
 /* ---- configuration ---- */
 

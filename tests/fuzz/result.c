@@ -3,7 +3,7 @@
 
 #include "base/json.h"
 #include "cni/result.h"
-#include "net/delegate.h"
+#include "net/net.h"
 
 static char *print(const struct result *r, enum cni_version v)
 {

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 #include "base/memory.h"
-#include "cni/output.h"
+#include "cni/call.h"
 
 /* ---- error objects ---- */
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "make_call.h"
-#include "net/delegate.h"
+#include "net/net.h"
 #include "tmpdir.h"
 
 /* ---- find ---- */
