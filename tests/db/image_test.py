@@ -36,7 +36,7 @@ class Image(empty_database.Database):
         self.addCleanup(shutil.rmtree, self.folder)
         shutil.copytree(os.path.dirname(pg.PROVISION), self.folder, dirs_exist_ok=True)
 
-    def init(self, dbname, user='postgres', password='secret word'):
+    def init(self, dbname, user='postgres', password='secret word', **more):
         """What the image does: a superuser and a database, the server on its socket only, then the files."""
         if user != 'postgres':
             self.server.psql(f'CREATE ROLE {user} SUPERUSER LOGIN', dbname='postgres')
@@ -45,7 +45,7 @@ class Image(empty_database.Database):
         with open(f'{self.server.data}/pg_hba.conf', 'w', encoding='ascii') as hba:
             hba.write('local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n')
         self.server.psql('SELECT pg_reload_conf()', dbname='postgres')
-        return self.run_files(user, dbname, IPAM_PASSWORD=password)
+        return self.run_files(user, dbname, IPAM_PASSWORD=password, **more)
 
     def run_files(self, user, dbname, **more):
         env = pg.clean_env(POSTGRES_USER=user, POSTGRES_DB=dbname, POSTGRES_PASSWORD='x', INIT=self.folder,
@@ -69,6 +69,10 @@ class Image(empty_database.Database):
     def test_the_database_that_it_names_is_ready(self):
         self.init('ipam')
         self.ready('ipam')
+
+    def test_the_history_where_the_image_is_told(self):
+        self.init('ipam', IPAM_HISTORY='30')
+        self.assertEqual(self.server.psql("SELECT tgname FROM pg_trigger WHERE tgrelid = 'public.ips'::regclass"), [['ips_history']])
 
     def test_scripts_that_are_not_executable_are_sourced_and_the_rest_goes_on(self):
         self.sourced()
