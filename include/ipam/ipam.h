@@ -79,19 +79,15 @@ int node_read(const struct sys *sys, const char *configured, bool need_boot, str
 #define SHA256_BYTES 32
 void sha256_texts(const char *const *texts, uint8_t out[SHA256_BYTES]);
 
-/*
- * Reads a file in the form of resolv.conf(5) into a `dns` object of a result: nameservers, search
- * and options collect over all lines, of several domains the last counts. What cannot be read, is
- * not a plain file or is longer than a megabyte is CNI_INVALID_NETWORK_CONFIG.
- */
+/* Reads a file in the form of resolv.conf(5) into a `dns` object of a result. What cannot be read,
+ * is not a plain file or is longer than a megabyte is CNI_INVALID_NETWORK_CONFIG. */
 int resolv_conf_read(const char *path, cJSON **dns, struct err *e);
 
 /*
- * Which addresses an attachment asks for. For each family the first source that names an address of
- * it decides: runtimeConfig.ips, the pod's annotation, args.cni.ips, CNI_ARGS IP together with
- * ipam.addresses. Each address has a prefix length, and none is there twice; without any, *out is
- * empty. CNI_INVALID_NETWORK_CONFIG for an address that cannot be given out, and for more than one
- * of a family up to 0.2.0; CNI_INVALID_ENVIRONMENT where CNI_ARGS are malformed.
+ * Which addresses an attachment asks for (src/ipam/request.c: which source decides). Each has a
+ * prefix length, and none is there twice; without any, *out is empty. CNI_INVALID_NETWORK_CONFIG
+ * for an address that cannot be given out, and for more than one of a family up to 0.2.0;
+ * CNI_INVALID_ENVIRONMENT where CNI_ARGS are malformed.
  */
 int request_read(const struct cni_call *call, const struct ipam_conf *conf, struct addresses *out,
 		 struct err *e);

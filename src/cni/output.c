@@ -116,15 +116,8 @@ int send_reply(const struct cni_call *call, const struct cni_reply *reply)
 
 char *versions_json(void)
 {
-	cJSON *object = cJSON_CreateObject();
-	cJSON *list;
-
-	cJSON_AddStringToObject(object, "cniVersion", cni_version_text(CNI_NEWEST));
-	list = cJSON_AddArrayToObject(object, "supportedVersions");
-	for (int v = 0; v < CNI_VERSIONS; v++)
-		cJSON_AddItemToArray(list,
-				     cJSON_CreateString(cni_version_text((enum cni_version)v)));
-	return cJSON_PrintUnformatted(object);
+	return mem_printf("{\"cniVersion\":\"%s\",\"supportedVersions\":[\"%s\"]}",
+			  cni_version_text(CNI_NEWEST), cni_versions("\",\""));
 }
 
 /* Returns the exit status. */
@@ -157,9 +150,8 @@ static const char usage[] =
 	"  CNI_NETNS        path of its network namespace (ADD, CHECK)\n"
 	"  CNI_ARGS         KEY=VALUE pairs, separated by semicolons\n"
 	"\n"
-	"stdin: the network configuration as JSON. stdout: the result, or an error object and "
-	"exit\n"
-	"status 1. stderr: log lines.\n"
+	"stdin: the network configuration as JSON. stdout: the result, or an error object and\n"
+	"exit status 1. stderr: log lines.\n"
 	"\n"
 	"Example:\n"
 	"  CNI_COMMAND=STATUS CNI_PATH=/opt/cni/bin %s < network.conf\n";

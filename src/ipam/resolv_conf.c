@@ -1,6 +1,7 @@
 /*
  * The small parser of resolv.conf(5) that host-local has: a line is a keyword and its words.
- * Unknown keywords, and keywords without a word, are skipped.
+ * Unknown keywords, and keywords without a word, are skipped. Nameservers, search and options
+ * collect over all lines, of several domains the last counts.
  */
 #include "ipam/ipam.h"
 
