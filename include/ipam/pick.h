@@ -10,7 +10,7 @@ struct pick {
 	size_t set;
 	int position;    /* of its address in the plan, from 1 */
 	struct ip first; /* the first place that the caller looks at */
-	bool open;       /* nothing is decided for it */
+	bool open;       /* `plan_settle` has decided nothing for it */
 };
 
 /* The plan of an ADD. */
@@ -36,8 +36,8 @@ struct pools pools_of_call(const struct cni_call *call, const struct ipam_conf *
 struct plan plan_of(const struct cni_call *call, const struct ipam *i, const struct reservation *r,
 		    const struct addresses *asked);
 
-/* Begins anew: each pick is open, at its first place. */
-void plan_reopen(struct plan *p);
+/* Begins anew: decides that each pick is at its first place. */
+void plan_first_places(struct plan *p);
 
 /* Sets the searches of one more round. */
 void plan_next_round(struct plan *p);

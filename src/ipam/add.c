@@ -310,7 +310,7 @@ static int find_and_act(struct add *a, int last, struct err *e)
 	const struct allocation *foreign;
 	int rc;
 
-	plan_reopen(&a->plan);
+	plan_first_places(&a->plan);
 	rc = a->store->find(a->store->context, &a->reservation, a->deadline, &all, e);
 	if (rc != STORE_DONE)
 		return rc;

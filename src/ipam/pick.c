@@ -6,7 +6,6 @@
  */
 #include "ipam/pick.h"
 
-#include <string.h>
 
 #include "base/memory.h"
 
@@ -61,16 +60,14 @@ struct plan plan_of(const struct cni_call *call, const struct ipam *i, const str
 		    pools_first_place(&p.pools, set, &p.sequence, &first))
 			add_pick(&p, set, &first);
 	}
-	plan_reopen(&p);
+	plan_first_places(&p);
 	return p;
 }
 
-void plan_reopen(struct plan *p)
+void plan_first_places(struct plan *p)
 {
-	for (size_t i = 0; i < p->n_picks; i++) {
-		p->picks[i].open = true;
+	for (size_t i = 0; i < p->n_picks; i++)
 		plan_decide(p, p->picks[i].position, &p->picks[i].first);
-	}
 }
 
 static struct searches searches_from(const struct plan *p, size_t place, bool only_open)
@@ -133,7 +130,7 @@ static void settle(struct plan *p, struct pick *pick, const struct allocations *
 		plan_decide(p, pick->position, &pick->first);
 	else if (offer)
 		plan_decide(p, pick->position, &offer->ip);
-	if (!first_is_free && offer && !offer->own)
+	if (!first_is_free && offer)
 		allocations_add(stale, offer);
 }
 
@@ -148,14 +145,6 @@ size_t plan_settle(struct plan *p, const struct allocations *found, struct alloc
 	return open;
 }
 
-static bool is_listed(const struct allocations *rows, const char *id)
-{
-	for (size_t i = 0; i < rows->n; i++)
-		if (strcmp(rows->rows[i].id, id) == 0)
-			return true;
-	return false;
-}
-
 const struct pick *plan_settle_open(struct plan *p, const struct allocations *found,
 				    struct allocations *stale)
 {
@@ -166,8 +155,7 @@ const struct pick *plan_settle_open(struct plan *p, const struct allocations *fo
 			const struct allocation *row = &found->rows[k];
 
 			if (row->position != pick->position &&
-			    (row->position != 0 || is_listed(stale, row->id) ||
-			     !pools_hold(&p->pools, pick->set, &row->ip)))
+			    (row->position != 0 || !pools_hold(&p->pools, pick->set, &row->ip)))
 				continue;
 			plan_decide(p, pick->position, &row->ip);
 			pick->open = false;

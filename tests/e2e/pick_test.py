@@ -348,6 +348,25 @@ class Order(Pick):
         self.assertEqual(c, a)
 
 
+    def test_one_set_full_of_what_others_left_the_other_with_room(self):
+        self.pick(LARGE, 'a')
+        self.change("pod_id = 'other', pod_name = 'other', node = 'elsewhere'")
+        left, = self.pick([[{'subnet': 'fd05::/126', 'rangeStart': 'fd05::2', 'rangeEnd': 'fd05::2'}]], 'b')
+        self.earlier("pod_name = 'b'")
+        answer = self.pick([LARGE[0], [{'subnet': 'fd05::/126', 'rangeStart': 'fd05::2', 'rangeEnd': 'fd05::2'}]], 'a')
+        self.assertEqual(answer[1], left)
+        self.assertEqual(len(self.held()), 3)
+
+    def test_the_last_gap_is_found_in_one_search_wherever_it_is(self):
+        for free in (2, 100, 254):
+            with self.subTest(free):
+                self.network += f'-{free}'
+                self.server.psql("INSERT INTO ips (pod_id, interface, ip, network, node) SELECT 'p' || n, 'eth0',"
+                                 f" set_masklen('10.5.0.0'::inet + n, 24), '{self.network}', 'x' FROM generate_series(2, 254) AS n WHERE n <> {free}")
+                said = self.statements(lambda n=free: self.assertEqual(self.pick([[{'subnet': '10.5.0.0/24'}]], 'a'), [f'10.5.0.{n}/24']))
+                self.assertEqual(len(said), 2)
+
+
 class Again(Pick):
     def test_the_same_attachment_gets_what_it_holds(self):
         first = self.pick(DUAL, 'a')
@@ -408,6 +427,18 @@ class Full(Pick):
         answer = self.refused(self.ask('ADD', ipam={'ranges': ranges}), 103, '10.5.0.0/29', ' 5 ', 'busy', 'forget-node')
         self.assertNotIn('fd05', answer.json['msg'])
         self.assertEqual(len(self.held()), 5)
+
+    def test_its_details_name_who_holds_most_and_since_when(self):
+        self.fill(3, ipam={'node': 'busy'})
+        self.fill(2, name='other{}', ipam={'node': 'other'})
+        self.change("created_on = '2024-05-06 07:08:09Z'", "node = 'other'")
+        self.change("created_on = '2023-02-03 04:05:06Z'", "node = 'busy'")
+        self.change("created_on = '2023-02-04 04:05:06Z'", "pod_name = 'fill1'")
+        said = self.none_left(node='busy').json['details']
+        self.assertIn('node "busy" holds 3 of them, the youngest since 2023-02-04', said)
+        self.change("host_id = 'a' || repeat('b', 31)", "node = 'busy'")
+        self.assertIn('node "busy" (machine id abbb', self.none_left(node='busy').json['details'])
+        self.assertNotIn('machine id', self.none_left(node='other').json['details'])
 
     def test_all_subnets_of_the_set(self):
         ranges = [[{'subnet': '10.5.0.0/30'}, {'subnet': '10.5.1.0/30'}]]
@@ -507,7 +538,7 @@ class Configuration(Pick):
             os.remove(path)
             os.mkfifo(path)
             for wrong in (path, folder, path + 'x'):
-                for verb in ('ADD', 'STATUS'):
+                for verb in ('ADD', 'CHECK', 'STATUS'):
                     self.refused(self.ask(verb, ipam={'ranges': LARGE, 'resolvConf': wrong}), 7, 'resolvConf')
 
     def test_data_dir_has_no_meaning(self):

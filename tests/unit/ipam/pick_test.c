@@ -91,6 +91,7 @@ TEST(one_of_each_set_in_their_order)
 	assert_string_equal(calls(&v), "open insert");
 	assert_true(strstr(v.reply.json, "\"address\":\"fd00::") <
 		    strstr(v.reply.json, "{\"address\":\"10.0.0.4/29\",\"gateway\":\"10.0.0.1\"}"));
+	assert_non_null(strstr(v.reply.json, "/126\",\"gateway\":\"fd00::1\"}"));
 	assert_int_equal(v.fake.n, 2);
 	verb_end(&v);
 }
@@ -129,6 +130,18 @@ TEST(what_this_pod_left_comes_before_a_free_address)
 	assert_string_equal(calls(&v), "open insert pick find take_over");
 	assert_true(has(&v, mem_printf("pod-a:%s/29", mine)));
 	assert_int_equal(v.fake.n, 2);
+	verb_end(&v);
+}
+
+TEST(of_what_this_pod_left_the_first_place_comes_first)
+{
+	struct verb v = { 0 };
+	const char *first = first_place(SMALL), *other = another(first);
+
+	left(&v, "net/node-1/old/eth0", mem_printf("%s/29", other), "web");
+	left(&v, "net/node-1/older/eth0", mem_printf("%s/29", first), "web");
+	add(&v, SMALL, POD);
+	assert_string_equal(fake_says(&v.fake), mem_printf("old:%s/29 pod-a:%s/29", other, first));
 	verb_end(&v);
 }
 
@@ -272,6 +285,37 @@ TEST(of_an_earlier_boot_and_none_of_a_set_it_is_picked_anew)
 	assert_int_equal(v.rc, 0);
 	assert_int_equal(v.fake.n, 2);
 	assert_string_equal(calls(&v), "open insert pick find take_over");
+	verb_end(&v);
+}
+
+TEST(of_an_earlier_boot_it_keeps_what_it_holds_where_the_first_place_is_taken)
+{
+	struct verb v = { 0 };
+
+	hold_all_but(&v, "10.0.0.3");
+	fake_holds(&v.fake, "net/node-1/pod-a/eth0", "10.0.0.3/29", OLD, LONG_AGO);
+	add(&v, TWO_SETS, "");
+	assert_int_equal(v.rc, 0);
+	assert_true(has(&v, "pod-a:10.0.0.3/29"));
+	assert_int_equal(v.fake.n, 6);
+	verb_end(&v);
+}
+
+/* One set is decided: this pod has left something there, and it has room besides. The other one is
+ * searched alone, and what others have left in it is seen. */
+TEST(what_is_decided_of_one_set_does_not_hide_what_is_left_in_a_full_one)
+{
+	static const char sets[] = "'ranges':[[{'subnet':'fd00::/64'}],[{'subnet':'10.0.0.0/29'}]]";
+	struct verb v = { 0 };
+
+	fake_holds(&v.fake, "net/node-2/other/eth0", mem_printf("%s/64", first_place(sets)),
+		   VERB_BOOT, 0);
+	left(&v, "net/node-1/old/eth0", "fd00::9/64", "web");
+	hold_all_but(&v, "10.0.0.4");
+	left(&v, "net/node-1/other/eth0", "10.0.0.4/29", "db");
+	add(&v, sets, POD);
+	assert_string_equal(calls(&v), "open insert pick find find_free take_over");
+	assert_true(has(&v, "pod-a:fd00::9/64") && has(&v, "pod-a:10.0.0.4/29"));
 	verb_end(&v);
 }
 

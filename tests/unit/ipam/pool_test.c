@@ -193,6 +193,8 @@ TEST(who_asks_decides)
 		  sequence_of("eth0", NULL, NULL, "n2", "c1"), true },
 		{ sequence_of("eth0", NULL, NULL, "n1", "c1"),
 		  sequence_of("eth0", NULL, NULL, "n1", "c2"), false },
+		{ sequence_of("eth0", NULL, NULL, "n1", "c1"),
+		  sequence_of("eth1", NULL, NULL, "n1", "c1"), false },
 	};
 
 	for (size_t i = 0; i < COUNT(t); i++) {
@@ -289,22 +291,29 @@ TEST(callers_spread_where_nearly_all_is_excluded)
 	must_be_even(&p);
 }
 
+/* Fifty addresses of a /24, at its beginning, in its middle, at its end. */
 TEST(more_excluded_moves_nobody_who_is_not_excluded)
 {
-	struct pools before = pool_from("10.0.0.0/24", "10.0.0.1", "10.0.0.254"), after = before;
-	int moved = 0;
+	static const int from[] = { 1, 100, 205 };
 
-	cut_out(&after, "10.0.0.100", "10.0.0.149");
-	for (int i = 0; i < 2000; i++) {
-		struct sequence s = named(i);
-		struct ip old = place(&before, &s, 0), new = place(&after, &s, 0);
+	for (size_t i = 0; i < COUNT(from); i++) {
+		struct pools before = pool_from("10.0.0.0/24", "10.0.0.1", "10.0.0.254"),
+			     after = before;
+		int moved = 0;
 
-		if (ip_same_host(&old, &new))
-			continue;
-		assert_true(old.bytes[3] >= 100 && old.bytes[3] < 150);
-		moved++;
+		cut_out(&after, mem_printf("10.0.0.%d", from[i]),
+			mem_printf("10.0.0.%d", from[i] + 49));
+		for (int pod = 0; pod < 2000; pod++) {
+			struct sequence s = named(pod);
+			struct ip old = place(&before, &s, 0), new = place(&after, &s, 0);
+
+			if (ip_same_host(&old, &new))
+				continue;
+			assert_true(old.bytes[3] >= from[i] && old.bytes[3] < from[i] + 50);
+			moved++;
+		}
+		assert_true(moved > 300 && moved < 500);
 	}
-	assert_true(moved > 300 && moved < 500);
 }
 
 TEST(the_places_of_a_caller_differ)
@@ -382,6 +391,21 @@ TEST(five_places_come_before_the_long_way_round)
 		if (i < 5)
 			assert_true(ip_same_host(&found.list[i].last, &expected));
 	}
+}
+
+TEST(without_single_places_every_address_is_looked_at_once)
+{
+	struct pools p = pool_from("10.0.0.0/24", "10.0.0.1", "10.0.0.9");
+	struct sequence s = named(1);
+	struct searches with = { 0 }, without = { 0 };
+
+	cut_out(&p, "10.0.0.3", "10.0.0.3");
+	pools_search(&p, 0, &s, 0, true, 1, &with);
+	pools_search(&p, 0, &s, 0, false, 1, &without);
+	assert_int_equal(without.n, with.n - 5);
+	for (size_t i = 0; i < without.n; i++)
+		assert_true(ip_same_host(&without.list[i].first, &with.list[i + 5].first) &&
+			    ip_same_host(&without.list[i].last, &with.list[i + 5].last));
 }
 
 TEST(many_cuts)
