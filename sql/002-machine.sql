@@ -72,19 +72,21 @@ SELECT pg_advisory_unlock_all() \g /dev/null
 DO $$
 DECLARE
 	done    bigint := 0;
+	upto    bigint;
 	applied timestamptz;
 BEGIN
-	WHILE done IS NOT NULL LOOP
-		LOCK TABLE ONLY public.ips, ONLY public.ips_schema IN SHARE UPDATE EXCLUSIVE MODE;
+	LOOP
+		LOCK TABLE ONLY public.ips, ONLY public.ips_schema IN ROW EXCLUSIVE MODE;
 		PERFORM pg_temp.refuse_planted(t) FROM unnest('{public.ips,public.ips_schema}'::regclass[]) AS t;
 		SELECT applied_on INTO applied FROM public.ips_schema WHERE version = 2;
-		WITH old AS MATERIALIZED (
-			SELECT id FROM public.ips WHERE id > done AND held_since = applied AND created_on < applied
-			 ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
-		), written AS (
-			UPDATE public.ips SET held_since = created_on FROM old WHERE ips.id = old.id
-		)
-		SELECT max(id) INTO done FROM old;
+		EXIT WHEN done = 0 AND NOT EXISTS (SELECT FROM public.ips WHERE held_since = applied AND created_on < applied);
+		SELECT max(id) INTO upto FROM (SELECT id FROM public.ips WHERE id > done ORDER BY id LIMIT 1000) AS next;
+		EXIT WHEN upto IS NULL;
+		UPDATE public.ips SET held_since = created_on
+		 WHERE id IN (SELECT id FROM public.ips
+		               WHERE id > done AND id <= upto AND held_since = applied AND created_on < applied
+		               ORDER BY id FOR UPDATE SKIP LOCKED);
+		done := upto;
 		COMMIT;
 	END LOOP;
 END

@@ -32,14 +32,14 @@ fail() {
 sql() {
 	{
 		cat <<-SQL
-			BEGIN ISOLATION LEVEL $1;
-			SET LOCAL search_path = pg_catalog;
+			SET search_path = pg_catalog;
 			SELECT count(*) > 0 AS more_rights, max(relkind) = 'r' AS is_table, max(pg_get_userbyid(relowner)::text) AS owner
 			  FROM pg_class
 			 WHERE oid = to_regclass('public.ips') AND pg_get_userbyid(relowner) <> current_user AND pg_has_role(relowner, 'USAGE') \\gset
+			BEGIN ISOLATION LEVEL $1;
 			\\if :more_rights
 			\\if :is_table
-			LOCK TABLE ONLY public.ips IN SHARE UPDATE EXCLUSIVE MODE;
+			LOCK TABLE ONLY public.ips IN ROW EXCLUSIVE MODE;
 			\\endif
 			\\i :judge
 			SELECT pg_temp.refuse_planted(to_regclass('public.ips')) \\g /dev/null

@@ -10,7 +10,7 @@ SELECT count(*) = 1 AS there, max(s.oid::int8) AS sequence
   JOIN pg_class AS s ON s.oid = d.objid AND s.relkind = 'S' AND s.relnamespace = c.relnamespace
  WHERE c.oid = to_regclass('public.ips') AND c.relkind = 'r' \gset
 \if :there
-LOCK TABLE ONLY public.ips IN SHARE UPDATE EXCLUSIVE MODE;
+LOCK TABLE ONLY public.ips IN ROW EXCLUSIVE MODE;
 SELECT pg_temp.refuse_planted('public.ips'::regclass) \g /dev/null
 SELECT format('the ids go on behind %s: their sequence was behind the rows', setval(:sequence::oid, last))
   FROM (SELECT max(id) AS last FROM public.ips) AS rows

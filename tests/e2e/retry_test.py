@@ -121,7 +121,9 @@ class ByOthers(Retries):
             process = faults.begin(plugin.NET, 'ADD', self.conf(), args=IP)
             for _ in range(3):
                 faults.wait_until(lambda: faults.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits again')
-                self.server.psql("SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity WHERE usename = 'cni'")
+                ended = self.server.psql("SELECT pid FROM pg_stat_activity WHERE usename = 'cni' AND pg_terminate_backend(pid)")
+                pids = ', '.join(row[0] for row in ended)
+                faults.wait_until(lambda pids=pids: not faults.backends(self.server, f'pid IN ({pids})'), 5, 'they are gone')
             session.say('ROLLBACK')
         out, err = process.communicate(timeout=30)
         self.assertEqual(0, process.returncode, (out, err))
