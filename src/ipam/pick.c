@@ -6,7 +6,6 @@
  */
 #include "ipam/pick.h"
 
-
 #include "base/memory.h"
 
 #define PLACES_A_ROUND 5
