@@ -53,12 +53,13 @@ static void to_status_error(const struct cni_verb *verb, struct err *e)
  * includes texts that come from libpq. */
 static void hide_not_found(const struct cni_verb *verb, struct err *e)
 {
+	static const char words[] = "not there"; /* of the same length */
 	char *at;
 
 	if (strcmp(verb->name, "DEL") != 0)
 		return;
 	while ((at = strcasestr(e->msg, "not found")) || (at = strcasestr(e->details, "not found")))
-		memcpy(at, "not there", strlen("not there"));
+		memcpy(at, words, sizeof(words) - 1);
 }
 
 static int run_verb(const struct cni_verb *verb, struct cni_call *call)

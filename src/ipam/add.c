@@ -113,36 +113,32 @@ static int holds_other(const struct allocations *all, const struct reservation *
 	return err_details(e, "it asked for %s: DEL releases what it holds", strbuf_str(&asked));
 }
 
-/* What to do about the holder, where somebody may have to do something. */
-static int advise(const struct allocation *row, const struct node *node, struct err *e)
+/* What to do about the holder; "" where nobody has to do anything. */
+static const char *advice(const struct allocation *row, const struct node *node)
 {
 	if (row->same_node && row->other_machine)
-		return err_details(e,
-				   "another machine recorded it under the same name: two hosts "
-				   "share the name \"%s\"; give each a \"node\" of its own (if the "
-				   "hardware was replaced: sql/admin/forget-node.sh --machine)",
-				   node->name);
+		return mem_printf("another machine recorded it under the same name: two hosts "
+				  "share the name \"%s\"; give each a \"node\" of its own (if the "
+				  "hardware was replaced: sql/admin/forget-node.sh --machine)",
+				  node->name);
 	if (row->same_node && !row->this_boot)
-		return err_details(
-			e,
+		return mem_printf(
 			"recorded under another boot id, but after this host was started: two "
 			"hosts share the name \"%s\"; give each a \"node\" of its own",
 			node->name);
 	if (row->same_node)
-		return -1;
+		return "";
 	if (!row->node[0])
-		return err_details(e, "recorded before hosts were: a DEL of that container and "
-				      "interface releases it");
+		return "recorded before hosts were: a DEL of that container and interface releases "
+		       "it";
 	if (strcmp(row->node, node->name) == 0)
-		return err_details(e,
-				   "that host has the name of this one and another machine id: if "
-				   "this host was installed anew, sql/admin/forget-node.sh "
-				   "--host-id \"%s\" \"%s\" releases what it held before",
-				   row->host_id, row->node);
-	return err_details(e,
-			   "if that node is gone for good, sql/admin/forget-node.sh \"%s\" "
-			   "releases what it holds",
-			   row->node);
+		return mem_printf("that host has the name of this one and another machine id: if "
+				  "this host was installed anew, sql/admin/forget-node.sh "
+				  "--host-id \"%s\" \"%s\" releases what it held before",
+				  row->host_id, row->node);
+	return mem_printf("if that node is gone for good, sql/admin/forget-node.sh \"%s\" releases "
+			  "what it holds",
+			  row->node);
 }
 
 static int held_by_other(const struct allocation *row, const struct reservation *r, struct err *e)
@@ -151,7 +147,7 @@ static int held_by_other(const struct allocation *row, const struct reservation 
 
 	err_set(e, CNI_ADDRESS_IN_USE, "address %s is held by %s", ip_text(&row->ip, false, text),
 		holder_text(row));
-	return advise(row, r->by.node, e);
+	return err_details(e, "%s", advice(row, r->by.node));
 }
 
 /* ---- the steps ---- */

@@ -14,36 +14,35 @@
 /* ---- the keys ---- */
 
 static const struct json_key address_keys[] = {
-	{ .name = "address", .type = JSON_STRING },
-	{ .name = "gateway", .type = JSON_STRING },
+	{ "address", JSON_STRING },
+	{ "gateway", JSON_STRING },
 	{ 0 },
 };
 
 static const struct json_key range_keys[] = {
-	{ .name = "subnet", .type = JSON_STRING },   { .name = "rangeStart", .type = JSON_STRING },
-	{ .name = "rangeEnd", .type = JSON_STRING }, { .name = "gateway", .type = JSON_STRING },
-	{ .name = "exclude", .type = JSON_STRINGS }, { 0 },
+	{ "subnet", JSON_STRING },  { "rangeStart", JSON_STRING }, { "rangeEnd", JSON_STRING },
+	{ "gateway", JSON_STRING }, { "exclude", JSON_STRINGS },   { 0 },
 };
 
 const struct json_key ipam_keys[] = {
-	{ .name = "type", .type = JSON_STRING },
-	{ .name = "addresses", .type = JSON_OBJECTS, .inside = address_keys, .answer = true },
-	{ .name = "routes", .type = JSON_OBJECTS, .inside = route_keys, .answer = true },
-	{ .name = "dns", .type = JSON_OBJECT, .inside = dns_keys, .answer = true },
-	{ .name = "ranges", .type = JSON_LIST, .inside = range_keys, .answer = true },
-	{ .name = "subnet", .type = JSON_STRING, .answer = true },
-	{ .name = "rangeStart", .type = JSON_STRING, .answer = true },
-	{ .name = "rangeEnd", .type = JSON_STRING, .answer = true },
-	{ .name = "gateway", .type = JSON_STRING, .answer = true },
-	{ .name = "exclude", .type = JSON_STRINGS, .answer = true },
-	{ .name = "statusIgnoresRanges", .type = JSON_BOOL, .answer = true },
-	{ .name = "resolvConf", .type = JSON_STRING, .answer = true },
-	{ .name = "dataDir", .type = JSON_STRING, .answer = true },
-	{ .name = "node", .type = JSON_STRING },
-	{ .name = "gcGracePeriod", .type = JSON_NUMBER },
-	{ .name = "timeout", .type = JSON_NUMBER },
-	{ .name = "logLevel", .type = JSON_STRING },
-	{ .name = "logFile", .type = JSON_STRING },
+	{ "type", JSON_STRING },
+	{ "addresses", JSON_OBJECTS, address_keys, .answer = true },
+	{ "routes", JSON_OBJECTS, route_keys, .answer = true },
+	{ "dns", JSON_OBJECT, dns_keys, .answer = true },
+	{ "ranges", JSON_LIST, range_keys, .answer = true },
+	{ "subnet", JSON_STRING, .answer = true },
+	{ "rangeStart", JSON_STRING, .answer = true },
+	{ "rangeEnd", JSON_STRING, .answer = true },
+	{ "gateway", JSON_STRING, .answer = true },
+	{ "exclude", JSON_STRINGS, .answer = true },
+	{ "statusIgnoresRanges", JSON_BOOL, .answer = true },
+	{ "resolvConf", JSON_STRING, .answer = true },
+	{ "dataDir", JSON_STRING, .answer = true },
+	{ "node", JSON_STRING },
+	{ "gcGracePeriod", JSON_NUMBER },
+	{ "timeout", JSON_NUMBER },
+	{ "logLevel", JSON_STRING },
+	{ "logFile", JSON_STRING },
 	{ .also = store_keyword },
 };
 

@@ -88,17 +88,17 @@ static int each_part(const char *list, const char *where,
 /* ---- the sources ---- */
 
 /* The keys of the whole configuration that name addresses. */
-static const struct json_key ips_keys[] = { { .name = "ips", .type = JSON_STRINGS }, { 0 } };
+static const struct json_key ips_keys[] = { { "ips", JSON_STRINGS }, { 0 } };
 
 static const struct json_key args_keys[] = {
-	{ .name = "cni", .type = JSON_OBJECT, .inside = ips_keys },
+	{ "cni", JSON_OBJECT, ips_keys },
 	{ 0 },
 };
 
 static const struct json_key request_keys[] = {
-	{ .name = "capabilities", .type = JSON_OBJECT },
-	{ .name = "runtimeConfig", .type = JSON_OBJECT, .inside = ips_keys },
-	{ .name = "args", .type = JSON_OBJECT, .inside = args_keys },
+	{ "capabilities", JSON_OBJECT },
+	{ "runtimeConfig", JSON_OBJECT, ips_keys },
+	{ "args", JSON_OBJECT, args_keys },
 	{ 0 },
 };
 
