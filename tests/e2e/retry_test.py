@@ -121,7 +121,7 @@ class ByOthers(Retries):
             process = faults.begin(plugin.NET, 'ADD', self.conf(), args=IP)
             for _ in range(3):
                 faults.wait_until(lambda: faults.backends(self.server, "wait_event_type = 'Lock'"), 5, 'it waits again')
-                ended = self.server.psql("SELECT pid FROM pg_stat_activity WHERE usename = 'cni' AND pg_terminate_backend(pid)")
+                ended = self.server.psql("SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'cni'")
                 pids = ', '.join(row[0] for row in ended)
                 faults.wait_until(lambda pids=pids: not faults.backends(self.server, f'pid IN ({pids})'), 5, 'they are gone')
             session.say('ROLLBACK')
