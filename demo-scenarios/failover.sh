@@ -23,7 +23,8 @@ as_owner() {
 	fi
 }
 
-# Networks for the two servers' own scripts, and the one of this story, which names both of them.
+# Networks for the two servers' own scripts, and the one of this story, which names both of them: the one of examples/ha that
+# has a list of hosts.
 write_networks() {
 	local example port
 	example=$(conflist ipam-status)
@@ -33,8 +34,9 @@ write_networks() {
 	mkdir "$STORY_WORK/primary.net" "$STORY_WORK/standby.net"
 	cp "$example" "$STORY_WORK/primary.net"
 	jq --argjson port "${ports[1]}" '.plugins[0].ipam.port = $port' "$example" >"$STORY_WORK/standby.net/db.conflist"
-	jq --arg ports "${ports[0]},${ports[1]}" '.name = "ipam-failover" | .plugins[0].ipam |=
-		. + { host: "127.0.0.1,127.0.0.1", port: $ports, timeout: 8 }' "$example" >"$STORY_WORK/primary.net/failover.conflist"
+	jq --arg ports "${ports[0]},${ports[1]}" --arg password "$(jq -r '.plugins[0].ipam.password' "$example")" '
+		.name = "ipam-failover" | .plugins[0].ipam |= del(.passfile) + { host: "127.0.0.1,127.0.0.1", port: $ports,
+			password: $password, timeout: 8 }' "$TOP/examples/ha/hosts.conflist" >"$STORY_WORK/primary.net/failover.conflist"
 	chmod -R a+rX "$STORY_WORK"/*.net
 	export NETCONFPATH=$STORY_WORK/primary.net
 }

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The long test: a real database cluster (Patroni, etcd, three PostgreSQL servers with synchronous replication) that
-# loses its primary in every way, under loops of the built executables. Takes some minutes; needs root and apt.
+# loses its primary in every way, under loops of the built executables: on a quiet machine, and while another program uses
+# all cores. Takes a quarter of an hour; needs root and apt.
 #
-#   tests/ha.sh [WORD...]      only the faults that have one of the words in their names
+#   tests/ha.sh [WORD...]      only the faults that have one of the words in their names: Quiet, Busy, stand_still
 #
 # Patroni, etcd and HAProxy are downloaded and unpacked into a folder of this run, not installed: the machine stays as it is.
 

@@ -1,6 +1,8 @@
 """The faults of tests/ha.sh, which says what this needs. A test each: loops of ADD and DEL go on while the cluster loses
-its primary, and the table of whoever leads afterwards must be what the callers were told."""
+its primary, and the table of whoever leads afterwards must be what the callers were told. How long nobody could write is
+told by loops of psql; where that was a second less than a call's time, no call may have failed."""
 import atexit
+import contextlib
 import glob
 import json
 import os
@@ -22,7 +24,7 @@ import tap
 from ledger import Ledger
 
 ROOT = os.environ.get('IPAM_HA_ROOT', '/')
-MEMBERS, LOOPS, TTL = 3, 8, 5
+MEMBERS, LOOPS, TTL, TIMEOUT = 3, 8, 5, 10
 
 
 def example(name, places):
@@ -33,6 +35,14 @@ def example(name, places):
         assert place in text, f'examples/ha/{name} has no {place}'
         text = text.replace(place, str(ours))
     return text
+
+
+def network(name, **ipam):
+    """The configuration that libcni makes of a conflist of examples/ha, with other keys in its ipam object."""
+    conflist = json.loads(example(name, {}))
+    conf = {'cniVersion': conflist['cniVersion'], 'name': conflist['name'], **conflist['plugins'][0]}
+    assert set(ipam) - {'node', 'port'} <= set(conf['ipam']), f'examples/ha/{name} has no {ipam}'
+    return {**conf, 'ipam': {**conf['ipam'], **ipam}}
 
 
 class Member:
@@ -87,6 +97,9 @@ class Cluster:
     def __init__(self):
         self.dir, self.secret, self.etcd_port = pg.owned_tempdir('ipam-ha.'), secrets.token_hex(8), pg.free_port()
         self.members = [Member(self, i + 1) for i in range(MEMBERS)]
+        self.passfile = os.path.join(self.dir, 'pgpass')
+        with open(os.open(self.passfile, os.O_WRONLY | os.O_CREAT, 0o600), 'w', encoding='utf-8') as f:
+            f.write(f'*:*:ipam:cni:{self.secret}\n')
         self.processes = []
         atexit.register(self.close)
 
@@ -148,7 +161,8 @@ class Cluster:
 
 
 class Sidecar:
-    """What stands on a container host: a pooler, and HAProxy behind it, which knows who leads."""
+    """What stands on a container host: a pooler, and HAProxy behind it, which knows who leads. It is one of the places where
+    the database may be."""
 
     def __init__(self, cluster):
         self.port = pg.free_port()
@@ -159,20 +173,74 @@ class Sidecar:
             f.write(example('haproxy.cfg', {'127.0.0.1:15432': f'127.0.0.1:{self.port}', **members}))
         cluster.run(f'{ROOT}/usr/sbin/haproxy', '-db', '-f', file, log='haproxy')
         self.pooler = pooler.Pooler(cluster.leader(), host='127.0.0.1', port=self.port)
+        self.places = [(self.pooler.dir, self.pooler.port)]
+        self.conf = network('pooler.conflist', host=self.pooler.dir, port=self.pooler.port, passfile=cluster.passfile, node='n')
 
-    def conf(self):
-        return {'host': self.pooler.dir, 'port': self.pooler.port}
+
+class Writers:
+    """What a plain client sees: a loop of psql for each place where the database may be. It writes what needs no table and no
+    right, and waits for the standby as any commit does."""
+
+    WRITE = "SELECT pg_catalog.pg_logical_emit_message(true, 'outage', '')"
+
+    def __init__(self, places, password):
+        self.places, self.password = places, password
+        self.stop, self.lock, self.gap, self.last = threading.Event(), threading.Lock(), 0, time.monotonic()
+        self.threads = [threading.Thread(target=self.loop, args=place, daemon=True) for place in places]
+
+    def __enter__(self):
+        for t in self.threads:
+            t.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        for t in self.threads:
+            t.join()
+
+    def loop(self, host, port):
+        where = f'host={host} port={port} user=cni dbname=ipam'
+        while not self.stop.wait(0.05):
+            done = subprocess.run(['timeout', '-s', 'KILL', '5', f'{pg.bindir()}/psql', '-XqAtd', where, '-c', self.WRITE],
+                                  env=pg.clean_env(PGPASSWORD=self.password), stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            if done.returncode == 0 and not done.stderr:
+                self.outage()
+                with self.lock:
+                    self.last = time.monotonic()
+
+    def begin(self):
+        """From now on the longest time without a write is measured."""
+        with self.lock:
+            self.gap, self.last = 0, time.monotonic()
+
+    def outage(self):
+        """The longest so far."""
+        with self.lock:
+            self.gap = max(self.gap, time.monotonic() - self.last)
+            return self.gap
+
+
+@contextlib.contextmanager
+def all_cores_are_used():
+    """By another program, one process a core and two at least."""
+    others = [subprocess.Popen(['sh', '-c', 'while :; do :; done'], cwd='/', **pg.as_postgres(signal.SIGKILL))
+              for _ in range(max(2, os.cpu_count()))]
+    try:
+        yield
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
 
 
 class Loops:
-    """ADD and DEL by the whole list of hosts, or by what `through` says; every tenth attachment stays."""
+    """ADD and DEL by the whole list of hosts, or by a Sidecar; every tenth attachment stays."""
 
-    def __init__(self, cluster, test_name, through=None):
-        ports = ','.join(str(m.port) for m in cluster.members)
-        hosts = ','.join(m.host for m in cluster.members)
-        where = through or {'host': hosts, 'port': ports}
-        self.conf = plugin.net_conf(cluster.members[0], {'node': 'n', **where})
-        self.ledger, self.failed, self.times, self.gap, self.last = Ledger(), [], [], 0, time.monotonic()
+    def __init__(self, cluster, test_name, sidecar=None):
+        self.places = sidecar.places if sidecar else [(m.host, m.port) for m in cluster.members]
+        hosts, ports = (','.join(str(of[i]) for of in self.places) for i in (0, 1))
+        self.conf = sidecar.conf if sidecar else network('hosts.conflist', host=hosts, port=ports, passfile=cluster.passfile, node='n')
+        self.ledger, self.failed, self.times = Ledger(), [], []
         self.stop, self.lock, self.name = threading.Event(), threading.Lock(), re.sub('[^a-z]', '', test_name)
         self.threads = [threading.Thread(target=self.loop, args=(i,), daemon=True) for i in range(LOOPS)]
 
@@ -192,14 +260,12 @@ class Loops:
         with self.lock:
             self.times.append(answer.seconds)
             if answer.code:
-                self.failed.append(f'{verb} after {answer.seconds:.1f} s: {answer.said}')
-            elif verb == 'ADD':
-                self.gap, self.last = max(self.gap, time.monotonic() - self.last), time.monotonic()
+                self.failed.append(f'{answer.code}: {verb} after {answer.seconds:.1f} s: {answer.said}')
         return answer.code
 
     def loop(self, i):
         for n in range(10**6):
-            who = ('ipam-status', 'n', f'{self.name}-{i}-{n}', 'eth0')
+            who = (self.conf['name'], 'n', f'{self.name}-{i}-{n}', 'eth0')
             address = f'10.{i + 10}.{n // 2500}.{n // 10 % 250 + 1}'
             self.ledger.doubts(who)
             if self.call('ADD', who[2], address) == 0:
@@ -215,10 +281,11 @@ class Loops:
                 self.ledger.sure(who)
 
 
-class Faults(unittest.TestCase):
+class Quiet(unittest.TestCase):
     """A cluster each, which is whole at the beginning and after the fault."""
 
-    limit = 400
+    limit = 600
+    busy = False
 
     def setUp(self):
         self.cluster = Cluster()
@@ -227,27 +294,38 @@ class Faults(unittest.TestCase):
         self.cluster.start()
         print(f'# the cluster is whole after {time.monotonic() - began:.0f} s', flush=True)
 
-    def through(self, fault, heal, seconds=TTL + 12, by=None):
+    def through(self, fault, heal, seconds=TTL + 12, sidecar=None):
         """Loops while the fault happens and for so long; heals; compares with the leader's table, before and after GC."""
-        with Loops(self.cluster, self._testMethodName, by) as loops:
+        loops = Loops(self.cluster, self._testMethodName, sidecar)
+        writers = Writers(loops.places, self.cluster.secret)
+        with all_cores_are_used() if self.busy else contextlib.nullcontext(), writers, loops:
             old = self.cluster.leader()
+            writers.begin()
             fault(old)
             time.sleep(seconds)
             heal(old)
-            faults.wait_until(self.cluster.whole, 120, f'the cluster is whole again (see {self.cluster.dir})')
+            faults.wait_until(self.cluster.whole, 240, f'the cluster is whole again (see {self.cluster.dir})')
             time.sleep(1)
-        print(f'# {len(loops.times)} calls, {len(loops.failed)} failed, slowest {max(loops.times):.1f} s, longest time '
-              f'without an ADD {loops.gap:.1f} s, {loops.ledger.acknowledged} acknowledged', flush=True)
+            outage = writers.outage()
+        print(f'# nobody could write for {outage:.1f} s; {len(loops.times)} calls, the slowest took {max(loops.times):.1f} s, '
+              f'{len(loops.failed)} failed, {loops.ledger.acknowledged} ADDs were acknowledged', flush=True)
         leader = self.cluster.leader()
         faults.wait_until(lambda: not faults.marked(), 5, 'no process is left')
         self.assertEqual([], loops.ledger.judge(leader))
-        valid = [{'containerID': pod, 'ifname': ifname} for pod, ifname in loops.ledger.held('ipam-status', 'n')]
+        valid = [{'containerID': pod, 'ifname': ifname} for pod, ifname in loops.ledger.held(loops.conf['name'], 'n')]
         done = faults.call(plugin.NET, 'GC', {**loops.conf, 'cni.dev/valid-attachments': valid})
         self.assertEqual(0, done.code, done.said)
         self.assertEqual([], loops.ledger.judge(leader, exact=True))
-        self.assertEqual([], loops.failed)
-        self.assertLess(max(loops.times), 10 + 1 + faults.SLACK)
+        self.judge_failures(loops.failed, outage)
+        self.assertLess(max(loops.times), TIMEOUT + 1 + faults.SLACK + self.busy)
         return old, leader
+
+    def judge_failures(self, failed, outage):
+        if outage < TIMEOUT - 1:
+            self.assertEqual([], failed)
+        else:
+            print(f'# calls may fail, since an outage of {outage:.1f} s is longer than they try', flush=True)
+            self.assertEqual([], [words for words in failed if not words.startswith('11: ')])
 
     def moved(self, old_and_new):
         self.assertNotEqual(*(m.name for m in old_and_new), 'another member leads now')
@@ -262,7 +340,7 @@ class Faults(unittest.TestCase):
     def test_postgres_and_Patroni_are_killed_behind_a_pooler(self):
         sidecar = Sidecar(self.cluster)
         self.addCleanup(sidecar.pooler.close)
-        self.moved(self.through(lambda m: m.signal(signal.SIGKILL), self.start, by=sidecar.conf()))
+        self.moved(self.through(lambda m: m.signal(signal.SIGKILL), self.start, sidecar=sidecar))
 
     def test_postgres_alone_is_killed(self):
         self.through(lambda m: m.signal(signal.SIGKILL, patroni=False), lambda m: None)
@@ -285,6 +363,12 @@ class Faults(unittest.TestCase):
             with urllib.request.urlopen(request, timeout=60) as answer:
                 self.assertEqual(200, answer.status)
         self.moved(self.through(switch, lambda m: None, 5))
+
+
+class Busy(Quiet):
+    """The same while another program uses all cores."""
+
+    busy = True
 
 
 if __name__ == '__main__':
