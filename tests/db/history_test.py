@@ -412,23 +412,20 @@ class LookAlikes(History):
 
     JUDGE = os.path.join(os.path.dirname(pg.PROVISION), 'parts', 'refuse-objects.sql')
 
-    def judge(self):
-        """What provision.sh does first."""
-        return self.server.script('/usr/bin/env', 'psql', '-X', '-q', '-d', self.server.conninfo('ipam'), '-f', self.JUDGE, check=False)
+    def judge(self, *sql):
+        """What provision.sh does first, after this has been done in the same transaction, which is given up."""
+        return self.server.script('/usr/bin/env', 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-d', self.server.conninfo('ipam'),
+                                  '-c', 'BEGIN', *[word for each in sql for word in ('-c', each)], '-f', self.JUDGE, check=False)
 
     def test_each_is_refused_and_accepted_without_it(self):
-        self.server.psql('CREATE ROLE mallory; CREATE DATABASE clean TEMPLATE ipam', dbname='postgres')
+        self.server.psql('CREATE ROLE mallory', dbname='postgres')
+        self.assertEqual(self.judge().returncode, 0)
         for name, (sql, remedy) in LOOK_ALIKES.items():
             with self.subTest(name):
-                self.server.psql('DROP DATABASE ipam WITH (FORCE)', dbname='postgres')
-                self.server.psql('CREATE DATABASE ipam TEMPLATE clean', dbname='postgres')
-                self.assertEqual(self.judge().returncode, 0)
-                self.server.psql(sql)
-                done = self.judge()
+                done = self.judge(sql)
                 self.assertIn('refused: ', done.stderr)
                 self.assertIn(f'\n{remedy};\n', done.stderr)
-                self.server.psql(remedy)
-                self.assertEqual(self.judge().returncode, 0)
+                self.assertEqual(self.judge(sql, remedy).returncode, 0)
 
     def test_every_way_refuses_one(self):
         self.server.psql(DO_NOTHING.format('SECURITY DEFINER SET search_path = pg_catalog, pg_temp')
