@@ -63,6 +63,17 @@ static bool holds_each_set(const struct plan *p, const struct allocations *all)
 	return true;
 }
 
+/* Does somebody else's row keep the attachment from being recorded? It holds an address that is
+ * asked for, or it is what a copy of this host has recorded for a container of that name. */
+static bool is_in_the_way(const struct add *a, const struct allocation *row)
+{
+	const struct attachment *by = &a->reservation.by;
+
+	return addresses_find(&a->asked, &row->ip) ||
+	       (row->same_node && row->other_machine && strcmp(row->pod, by->pod) == 0 &&
+		strcmp(row->interface, by->interface) == 0);
+}
+
 /*
  * *foreign is the row that HELD_BY_OTHER is about. Without range sets an attachment holds the same
  * only if it holds nothing else; with sets it may hold what was picked, whatever the ranges say
@@ -82,7 +93,7 @@ static enum situation decide(const struct add *a, const struct allocations *all,
 			own++;
 			own_and_asked += addresses_find(&a->asked, &row->ip) != NULL;
 			own_is_current |= is_current(row);
-		} else if (is_current(row) && !*foreign && addresses_find(&a->asked, &row->ip)) {
+		} else if (is_current(row) && !*foreign && is_in_the_way(a, row)) {
 			*foreign = row;
 		}
 	}

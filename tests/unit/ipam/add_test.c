@@ -337,6 +337,24 @@ TEST(a_copy_of_this_host_is_another_host)
 	}
 }
 
+TEST(a_copy_of_this_host_with_such_a_container_is_in_the_way_wherever_its_address_is)
+{
+	static const char *const asks[] = { "", "'ranges':[[{'subnet':'10.1.0.0/24'}]]" };
+
+	for (size_t i = 0; i < COUNT(asks); i++) {
+		struct verb v = { 0 };
+		struct fake_row *r = fake_holds(&v.fake, MINE, "10.0.0.9/24", STALE, LONG_AGO);
+
+		v.has_machine = true;
+		snprintf(r->machine, sizeof(r->machine), "another-machine");
+		add(&v, "", asks[i], i == 0 ? "IP=" ASKED : "");
+		assert_int_equal(v.e.code, CNI_ADDRESS_IN_USE);
+		assert_non_null(strstr(v.e.msg, "10.0.0.9"));
+		assert_non_null(strstr(v.e.details, "two hosts share the name"));
+		verb_end(&v);
+	}
+}
+
 TEST(a_machine_that_is_not_known_is_no_other)
 {
 	static const char *const machines[] = { "", VERB_MACHINE };
