@@ -370,6 +370,8 @@ class Installed(History):
     def test_from_a_dump_whose_owners_were_left_out(self):
         self.hold(2)
         self.release("pod_id = 'c1'")
+        if not os.path.exists(f'{pg.bindir()}/pg_dump'):
+            self.skipTest('no pg_dump that is as new as the server')
         dump = subprocess.run([f'{pg.bindir()}/pg_dump', '--no-owner', '--no-privileges', '-d', self.server.conninfo('ipam')],
                               env=pg.clean_env(), capture_output=True, text=True, check=True, timeout=60).stdout
         self.wipe()

@@ -226,12 +226,19 @@ class KilledWhileItWaits(unittest.TestCase):
         self.assertEqual([], self.server.psql('SELECT * FROM ips'))
         return out
 
+    def server_that_notices(self):
+        """Nothing of ours is left to cancel the statement. PostgreSQL 13 does not notice that a client is gone."""
+        if int(self.server.value('SHOW server_version_num')) < 140000:
+            self.skipTest('this server does not notice that a client is gone while it waits for a lock')
+
     def test_the_ipam_plugin_alone(self):
+        self.server_that_notices()
         process = self.waiting(plugin.IPAM)
         process.kill()
         self.ends(process, 0.2)
 
     def test_the_ipam_plugin_under_the_net_plugin(self):
+        self.server_that_notices()
         process = self.waiting(plugin.NET)
         faults.kill(faults.child_of(process))
         answer = json.loads(self.ends(process, 0.3))
