@@ -134,5 +134,5 @@ class Pods(unittest.TestCase):
 if __name__ == '__main__':
     if sandbox.MARK not in os.environ:
         build_client()
-    sandbox.enter()
+    sandbox.enter('/run/containerd')
     tap.main()
