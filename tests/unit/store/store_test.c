@@ -492,6 +492,19 @@ TEST(what_was_released_in_doubt_is_told_too)
 	shut(&o);
 }
 
+TEST(the_last_row_tells_whether_warnings_are_hidden)
+{
+	static const char *const scripts[] = { ANSWER(
+		"columns:kind,ip,warnings row:gone,10.0.0.5,~ row:said,0/1,error") };
+	struct opened o;
+	struct released_rows gone;
+
+	open_scripts(&o, scripts, 1);
+	assert_int_equal(del(&o, &gone), STORE_DONE);
+	assert_true(gone.hides_warnings);
+	shut(&o);
+}
+
 TEST(collecting)
 {
 	static const char *const scripts[] = { ANSWER(
