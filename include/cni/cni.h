@@ -64,7 +64,7 @@ struct cni_call {
 	const void *setup;        /* as in struct cni_plugin */
 };
 
-/* The value of a key in CNI_ARGS, of a repeated key the last; NULL where absent. */
+/* The value of a key in CNI_ARGS, of a repeated key the last; NULL where absent or empty. */
 const char *cni_arg(const struct cni_call *call, const char *key);
 
 /* The pod as CNI_ARGS names it, "namespace/name" or "name"; "" where it names none. */

@@ -56,9 +56,6 @@ int ipam_open(const struct cni_call *call, struct ipam *out, struct err *e);
 void ipam_close(struct ipam *i);
 #define cleanup_ipam __attribute__((cleanup(ipam_close)))
 
-/* A value of CNI_ARGS; NULL where it is absent or empty. */
-const char *call_arg(const struct cni_call *call, const char *key);
-
 /* Texts for log lines and messages: "pod default/web", or "" where the pod is not known; a text in
  * brackets behind a blank, or "" for ""; who holds a row, on which node and since when. */
 const char *pod_text(const char *pod_namespace, const char *pod_name);

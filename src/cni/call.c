@@ -186,7 +186,7 @@ const char *cni_arg(const struct cni_call *call, const char *key)
 	for (size_t i = 0; i < call->args.n; i++)
 		if (strcmp(call->args.list[i].key, key) == 0)
 			found = call->args.list[i].value;
-	return found;
+	return found && *found ? found : NULL;
 }
 
 const char *cni_pod(const struct cni_call *call)
@@ -194,9 +194,9 @@ const char *cni_pod(const struct cni_call *call)
 	const char *name = cni_arg(call, "K8S_POD_NAME");
 	const char *namespace = cni_arg(call, "K8S_POD_NAMESPACE");
 
-	if (!name || !*name)
+	if (!name)
 		return "";
-	return namespace && *namespace ? mem_printf("%s/%s", namespace, name) : name;
+	return namespace ? mem_printf("%s/%s", namespace, name) : name;
 }
 
 int cni_args_check(const struct cni_call *call, struct err *e)

@@ -357,9 +357,9 @@ static int read_request(struct add *a, struct err *e)
 		return -1;
 	a->reservation = (struct reservation){ .by = a->ipam.by,
 					       .addresses = &a->plan.addresses,
-					       .pod_namespace = call_arg(call, "K8S_POD_NAMESPACE"),
-					       .pod_name = call_arg(call, "K8S_POD_NAME"),
-					       .pod_uid = call_arg(call, "K8S_POD_UID"),
+					       .pod_namespace = cni_arg(call, "K8S_POD_NAMESPACE"),
+					       .pod_name = cni_arg(call, "K8S_POD_NAME"),
+					       .pod_uid = cni_arg(call, "K8S_POD_UID"),
 					       .started = call->started };
 	a->plan = plan_of(call, &a->ipam, &a->reservation, &a->asked);
 	if (a->plan.n_picks > 0)

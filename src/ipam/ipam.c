@@ -229,13 +229,6 @@ void ipam_close(struct ipam *i)
 
 /* ---- texts ---- */
 
-const char *call_arg(const struct cni_call *call, const char *key)
-{
-	const char *value = cni_arg(call, key);
-
-	return value && value[0] ? value : NULL;
-}
-
 const char *pod_text(const char *pod_namespace, const char *pod_name)
 {
 	if (!pod_name)
