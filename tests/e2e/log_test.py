@@ -136,12 +136,14 @@ class Levels(Log):
             table = re.findall(r'^\| (`error`.*|`info`|`debug`) \| ([0-9,]+) \| (?:about )?([0-9,]+) \|$', f.read(), re.M)
         said = {level: [int(number.replace(',', '')) for number in (well, down)] for levels, well, down in table
                 for level in re.findall(r'\w+', levels)}
-        for level in ('error', 'warning', 'info', 'debug'):
-            well, down = (len(self.said(self.ask('STATUS', ipam={'logLevel': level, **ipam}))) * 86400 // 5
-                          for ipam in ({}, {'port': pg.free_port()}))
+        levels = ('error', 'warning', 'info', 'debug')
+        answers = faults.at_once([lambda level=level, ipam=ipam: self.ask('STATUS', ipam={'logLevel': level, **ipam})
+                                  for ipam in ({'timeout': 10}, {'port': pg.free_port()}) for level in levels])
+        lines = [len(self.said(answer)) * 86400 // 5 for answer in answers]
+        for level, well, down in zip(levels, lines[:4], lines[4:]):
             self.assertEqual(well, said[level][0], level)
-            # At debug each try has a line, and how many there are in two seconds is left to chance.
-            self.assertAlmostEqual(down, said[level][1], delta=70000 if level == 'debug' else 0, msg=level)
+            # At debug each try has a line, and a busy machine makes fewer of them in two seconds.
+            self.assertTrue(down == said[level][1] or level == 'debug' and down < 1.3 * said[level][1], (level, down))
 
 
 class File(Log):
