@@ -14,13 +14,16 @@
 #
 #   variable       default                  meaning
 #   CNI_PATH       /opt/cni/bin             where plugins are
-#   CACHE          /var/lib/cni/results     where libcni keeps what it knows
+#   CACHE          the three that follow    folders, separated by colons: where libcni keeps its files, each itself or below "results"
+#                  /var/lib/cni             containerd, podman, nerdctl, cnitool
+#                  /var/lib/cni/cache       cri-dockerd
+#                  /var/lib/cni/multus      multus, for its delegates
 
 set -euo pipefail
 export LC_ALL=C.UTF-8
 
 CNI_PATH=${CNI_PATH:-/opt/cni/bin}
-CACHE=${CACHE:-/var/lib/cni/results}
+IFS=: read -ra folders <<<"${CACHE:-/var/lib/cni:/var/lib/cni/cache:/var/lib/cni/multus}"
 
 die() {
 	printf '%s: %s\n' "${0##*/}" "$*" >&2
@@ -78,11 +81,17 @@ esac
 (($# <= 1)) || { echo "usage: ${0##*/} [--record]" >&2; exit 2; }
 ((EUID == 0)) || die 'run this as root'
 command -v jq >/dev/null || die 'jq is missing'
-[[ -d $CACHE ]] || die "there is no $CACHE"
+shopt -s nullglob
+files=() known=''
+for folder in "${folders[@]}"; do
+	[[ -d $folder || ! ${CACHE:-} ]] || die "there is no $folder"
+	[[ ! -d $folder ]] || known=1
+	files+=("$folder"/*-*-* "$folder"/results/*-*-*)
+done
+[[ -n $known ]] || die "there is no folder of libcni's files (CACHE)"
 plugin=$(PATH=$CNI_PATH command -v ipam-status-cni) || die "there is no ipam-status-cni in $CNI_PATH"
 
-shopt -s nullglob
-for file in "$CACHE"/*; do
+for file in "${files[@]}"; do
 	lines=$(questions "$file" 2>/dev/null) || { echo "$file: is not what libcni writes"; missing=1; continue; }
 	while IFS= read -r line; do
 		[[ -z $line ]] || look_at "$file" "$line"

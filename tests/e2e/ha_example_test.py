@@ -85,8 +85,10 @@ class Forgotten(Case):
         for n, path in enumerate(self.pods):
             self.addCleanup(self.cnitool, 'del', path)
             self.cnitool('add', path, CNI_ARGS=f'IP=10.0.0.{n + 1}/24')
-        for path in glob.glob(f'{CACHE}/{self.NET}-*'):
-            shutil.copy(path, self.env['CACHE'])
+        self.env['CACHE'] += ':' + os.path.join(self.dir, 'another')
+        os.makedirs(os.path.join(self.dir, 'another', 'results'))
+        for n, path in enumerate(sorted(glob.glob(f'{CACHE}/{self.NET}-*'))):
+            shutil.copy(path, os.path.join(self.dir, 'another/results' if n else 'cache'))
 
     def cnitool(self, verb, path, **env):
         subprocess.run([CNITOOL, verb, self.NET, path], env={**self.env, **env}, check=True, capture_output=True, timeout=60)
@@ -132,8 +134,9 @@ class Forgotten(Case):
         os.rename(self.pods[1] + '.gone', self.pods[1])
 
     def test_a_file_that_says_nothing_is_named(self):
-        self.file('cache/broken', '')
-        self.file('cache/worse', '{')
+        self.file('cache/net-broken-eth0', '')
+        self.file('another/net-worse-eth0', '{')
+        self.file('another/no-file', '{')
         self.assertEqual([line.rsplit(': ', 1)[1] for line in self.find(1)], ['is not what libcni writes'] * 2)
 
     def test_wrong_usage(self):
