@@ -83,7 +83,8 @@ static struct pool what_is_left(const struct cuts *c)
 	struct pool p = { .range = c->of, .spans = mem_new((c->n + 1) * sizeof(*p.spans)) };
 	ip_number begin = ip_to_number(&c->of->start), end = ip_to_number(&c->of->end);
 
-	qsort(c->list, c->n, sizeof(*c->list), by_first);
+	if (c->n > 0)
+		qsort(c->list, c->n, sizeof(*c->list), by_first);
 	for (size_t i = 0; i < c->n; i++) {
 		if (c->list[i].first > begin)
 			p.spans[p.n++] = (struct span){ begin, c->list[i].first - 1 };
