@@ -113,7 +113,7 @@ build_all() {
 		fi
 	fi
 	(cd tests/cri && go build -o ../../plugins/cri .)
-	python3 -c 'import upstream; upstream.get(*upstream.PARTS)'
+	python3 -c 'import upstream; upstream.get(*upstream.PARTS, seconds=3600)'
 }
 
 # run_tests WORD...: both programs; the status is 1 if a test failed.

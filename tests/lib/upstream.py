@@ -19,7 +19,7 @@ def path(name):
     return os.path.join(FOLDER, name)
 
 
-def get(*names):
+def get(*names, seconds=280):
     """Builds those that are not there yet, where Go is. It needs the network, so call it outside of a sandbox."""
     os.makedirs(FOLDER, exist_ok=True)
     with open(path('.lock'), 'w', encoding='ascii') as lock:
@@ -30,7 +30,7 @@ def get(*names):
             return
         with tempfile.TemporaryDirectory(dir=FOLDER) as new:
             subprocess.run([go, 'install', *(SOURCE.format(PARTS[name]) for name in missing)],
-                           env={**os.environ, 'GOBIN': new}, stdout=subprocess.DEVNULL, timeout=280, check=False)
+                           env={**os.environ, 'GOBIN': new}, stdout=subprocess.DEVNULL, timeout=seconds, check=False)
             for name in missing:
                 if os.path.exists(os.path.join(new, name)):
                     os.rename(os.path.join(new, name), path(name))
