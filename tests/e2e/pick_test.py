@@ -325,6 +325,9 @@ class Order(Pick):
         self.fill(5, ipam={'node': 'elsewhere'})
         self.earlier()
         self.none_left()
+        self.none_left(node='third', name='other')
+        self.change(f"node = '{os.uname().nodename}', host_id = repeat('a', 32)")
+        self.none_left()
 
     def test_never_what_is_of_this_boot_or_younger_than_it(self):
         self.fill(5)

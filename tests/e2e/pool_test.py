@@ -37,6 +37,8 @@ def who(i):
 class Pool(unittest.TestCase):
     """Each test begins with an empty table."""
 
+    limit = 300 + ADDRESSES
+
     @classmethod
     def setUpClass(cls):
         cls.server = pg.Server(deadlock_timeout='50ms', max_connections='100')
