@@ -312,7 +312,7 @@ class Installed(History):
             self.assertIn('rows: 1', said)
             self.assertIn('DROP TABLE public.ips_history;', said)
         self.assertEqual(self.trigger(), [])
-        self.assertEqual(self.server.psql("SELECT FROM pg_proc WHERE proname ~ 'who_had|ips_history'"), [])
+        self.assertEqual(self.server.psql("SELECT 1 FROM pg_proc WHERE proname ~ 'who_had|ips_history'"), [])
         self.release("pod_id = 'c2'")
         self.provision(IPAM_HISTORY='30')
         self.release("pod_id = 'c3'")
@@ -321,7 +321,7 @@ class Installed(History):
 
     def test_off_where_nothing_was_recorded_leaves_nothing(self):
         self.assertNotIn('rows', self.provision(IPAM_HISTORY='off').stdout)
-        self.assertEqual(self.server.psql("SELECT FROM pg_class WHERE relname ~ 'history'"), [])
+        self.assertEqual(self.server.psql("SELECT 1 FROM pg_class WHERE relname ~ 'history'"), [])
         self.server.psql(privileges.ROW)
         self.release('true')
         self.may()

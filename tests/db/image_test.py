@@ -93,7 +93,7 @@ class Image(empty_database.Database):
     def test_another_name_is_used(self):
         self.init('the fleet')
         self.ready('the fleet')
-        self.assertEqual(self.server.psql("SELECT FROM pg_database WHERE datname = 'ipam'", dbname='postgres'), [])
+        self.assertEqual(self.server.psql("SELECT 1 FROM pg_database WHERE datname = 'ipam'", dbname='postgres'), [])
 
     def test_another_superuser_is_used(self):
         self.init('ipam', user='boss')

@@ -217,7 +217,7 @@ class Members(privileges.Provision):
                 done = self.provision(check=False)
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(self.revoke('staff'), done.stderr)
-                self.assertEqual(self.server.psql("SELECT FROM pg_roles WHERE rolname = 'ipam_owner'", dbname='postgres'), [])
+                self.assertEqual(self.server.psql("SELECT 1 FROM pg_roles WHERE rolname = 'ipam_owner'", dbname='postgres'), [])
                 self.server.psql(self.revoke('staff'), dbname='postgres')
                 self.provision()
                 self.may()

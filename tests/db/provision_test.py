@@ -115,13 +115,13 @@ class Called(privileges.Provision):
         self.server.psql('CREATE DATABASE "the fleet"', dbname='postgres')
         self.provision(dbname='the fleet')
         self.assertTrue(self.ready('the fleet'))
-        self.assertEqual(self.server.psql("SELECT FROM pg_database WHERE datname = 'ipam'", dbname='postgres'), [])
+        self.assertEqual(self.server.psql("SELECT 1 FROM pg_database WHERE datname = 'ipam'", dbname='postgres'), [])
 
     def test_a_database_that_is_not_there_is_refused_and_nothing_is_made(self):
         done = self.provision(dbname='nowhere', check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn('"nowhere" does not exist', done.stderr)
-        self.assertEqual(self.server.psql("SELECT FROM pg_roles WHERE rolname = 'cni'", dbname='postgres'), [])
+        self.assertEqual(self.server.psql("SELECT 1 FROM pg_roles WHERE rolname = 'cni'", dbname='postgres'), [])
 
     def test_who_may_not_make_roles_is_told(self):
         self.server.psql("CREATE ROLE clerk LOGIN PASSWORD 'c' CREATEDB", dbname='postgres')

@@ -27,7 +27,7 @@ class Password(privileges.Provision):
             done = self.provision(password, check=False)
             self.assertEqual(done.returncode, 1)
             self.assertIn('line break', done.stderr)
-        self.assertEqual(self.server.psql("SELECT FROM pg_roles WHERE rolname = 'cni'", dbname='postgres'), [])
+        self.assertEqual(self.server.psql("SELECT 1 FROM pg_roles WHERE rolname = 'cni'", dbname='postgres'), [])
 
     def test_it_is_set_every_time_that_it_is_given_and_not_empty(self):
         self.provision('first')
