@@ -472,6 +472,8 @@ TEST_IN_DIR(eight_descriptors_are_enough)
 	setrlimit(RLIMIT_NOFILE, &before);
 	close(signal_fd);
 	assert_exited(&r, 0, "text");
+	if (emulated()) /* vfork is fork then, and shares no memory that could tell */
+		return;
 	assert_int_equal(failed.rc, -1);
 	assert_string_equal(failed.e.msg, "cannot run /no/such: No such file or directory");
 }
