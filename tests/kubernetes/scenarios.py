@@ -268,7 +268,8 @@ class FullPool(Scenario):
         self.fill()
         self.start('Pod', 'pod-5')
         self.event('pod-5', self.FULL)
-        self.assertTrue(is_ready())
+        time.sleep(15)      # in which STATUS is asked three times
+        self.assertTrue(is_ready(), condition())
         self.kubectl('delete', 'pod', 'pod-3')
         self.assertIn('pod-5', self.running(5))
 
