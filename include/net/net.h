@@ -74,8 +74,8 @@ void delegate_rollback(void *delegate, struct log *log);
 /*
  * What its exit and its output mean: a success, or a failure that comes with an error object.
  * Anything else is an error of ours: CNI_TRY_AGAIN_LATER if it was killed at its deadline or
- * because nobody waits for us any more, else CNI_IO_FAILURE. Then only out->code is set, if its
- * output has one.
+ * because nobody waits for us any more, else CNI_IO_FAILURE. Then out->error is NULL, whatever its
+ * output says.
  */
 int delegate_outcome(const char *path, const struct child_outcome *outcome,
 		     struct delegate_reply *out, struct err *e);

@@ -197,8 +197,9 @@ struct store {
 		      struct err *);
 	/*
 	 * Writes nothing. The positions of the searches in which no address is free (only position
-	 * is set), sizes[position - 1] being how many addresses there are; and if there are such
-	 * positions, what earlier boots of this node have left (position 0).
+	 * is set); and if there are such positions, what earlier boots of this node have left
+	 * (position 0). `sizes` are how many addresses there are, one for each position in the
+	 * order of the searches.
 	 */
 	int (*find_full)(void *context, const struct attachment *, const struct searches *,
 			 const char *const *sizes, size_t n_sizes, const struct deadline *,

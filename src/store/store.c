@@ -1,6 +1,6 @@
 /*
- * A store in PostgreSQL: what its statements (store_add.c, store_free.c) have in common. A
- * statement is run until its outcome is final, and what that means is said in words here.
+ * A store in PostgreSQL: what its statements (store_add.c, store_free.c, store_pick.c) have in
+ * common. A statement is run until its outcome is final, and what that means is said in words here.
  */
 #include "store/store.h"
 

@@ -88,7 +88,8 @@ static const char PICK[] =
 
 /*
  * $1 network, $2 node, $3 host id, $4 boot id, $5 uptime, $6 machine, $7 the positions, $8 to $11 the spans, $12 how
- * many positions are wanted. It writes as FIND does, since a set is said to be full on its word.
+ * many positions are wanted. What is free comes first, then what is left, the oldest first. It writes as FIND does,
+ * since a set is said to be full on its word.
  */
 static const char FIND_FREE[] =
 	"WITH free AS MATERIALIZED ("
@@ -106,7 +107,7 @@ static const char FIND_FREE[] =
 	"SELECT w.said, found.* "
 	"FROM (SELECT CASE WHEN " READ_ONLY " THEN NULL ELSE " WRITE " END AS said) AS w "
 	"LEFT JOIN found ON true "
-	"ORDER BY found.since, found.id";
+	"ORDER BY found.since NULLS FIRST, found.id";
 
 /* ---- FIND_HOLDER ---- */
 

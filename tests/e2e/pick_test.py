@@ -360,6 +360,18 @@ class Order(Pick):
         self.assertEqual(answer[1], left)
         self.assertEqual(len(self.held()), 3)
 
+    def test_the_set_with_room_loses_nothing_of_others_either(self):
+        ranges = [LARGE[0], [{'subnet': 'fd05::/126', 'rangeStart': 'fd05::2', 'rangeEnd': 'fd05::2'}], [{'subnet': 'fd06::/64'}]]
+        self.pick([ranges[0], ranges[2]], 'a')
+        self.change("pod_id = 'other', pod_name = 'other', node = 'elsewhere'")
+        left = self.pick(ranges[:2], 'b')
+        self.add(container='old', args=pod('a'), ipam={'ranges': ranges[2:]})
+        self.earlier("node <> 'elsewhere'")
+        answer = self.pick(ranges, 'a')
+        self.assertEqual(answer[1], left[1])
+        self.assertNotEqual(answer[0], left[0])
+        self.assertIn(left[0], self.held())
+
     def test_the_last_gap_is_found_in_one_search_wherever_it_is(self):
         for free in (2, 100, 254):
             with self.subTest(free):
