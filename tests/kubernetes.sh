@@ -18,18 +18,20 @@ readonly PROGRAMS=$PWD/plugins/kubernetes/$KUBERNETES-$CONTAINERD-$PLUGINS
 work=
 child=
 
+# Of the containers that containerd had; those that were killed while they were made have left theirs.
+remove_cgroups() {
+	find /sys/fs/cgroup -depth -type d -path '*/k8s.io/*' |
+		grep -F -f <(grep -ohE '[0-9a-f]{64}' "$work/logs/containerd" | sort -u) | xargs -r rmdir
+} 2>/dev/null
+
 clean_up() {
-	local container
 	trap - EXIT
 	if [[ -n $child ]]; then
 		kill -TERM "$child" 2>/dev/null || true
 		wait "$child" || true
 	fi
 	if [[ -n $work ]]; then
-		for container in "$work"/containerd/io.containerd.runtime.v2.task/k8s.io/*; do
-			[[ ! -d $container ]] ||
-				find /sys/fs/cgroup -depth -type d -name "${container##*/}" -exec rmdir {} + 2>/dev/null || true
-		done
+		remove_cgroups || true
 		mkdir -p build/kubernetes
 		rm -rf build/kubernetes/logs
 		cp -r "$work/logs" build/kubernetes 2>/dev/null || true
