@@ -228,6 +228,7 @@ class Statements(unittest.TestCase):
                 ('GC', {"'n7'": "'x'", "'h7'": "'h1'"}, {'machine': "'m'"}, {'renamed'}),
                 ('GC', {"'n7'": "'n1'", "'h7'": "'x'"}, {'machine': "'m'"}, {'reinstalled'}),
                 ('GC', {"'n7', 'h7'": "'n1', ''", "'h7'": "'h1'"}, {'machine': "'m'"}, {'reinstalled'}),
+                ('GC', {"'n7', 'h7'": "'x', ''", "'h7'": "'h1'"}, {'machine': "'m'"}, {'renamed'}),
                 ('GC', mine, {'boot_id': "'other'", 'created_on': old, 'machine': "'m'"}, {'gone'}),
                 ('GC', {"'n7'": "'x'", "'h7'": "'h1'"}, {'machine': "'another'"}, set()),
                 ('GC', {"'n7'": "'x'", "'h7'": "'h1'", "'m'": "''"}, {'machine': "''"}, set()),
