@@ -5,7 +5,7 @@
 -- The table is locked for a moment, and no row is written anew. What takes long on a big table comes after the
 -- transaction, without a lock that any call waits for, and is completed by the next run if this one is interrupted: the
 -- index, and held_since of the rows that were there before. It begins as the time of this migration and becomes their
--- created_on, a thousand rows at a time; until then the smaller of the two is right.
+-- created_on, five thousand rows at a time; until then the smaller of the two is right.
 
 \ir parts/begin.sql
 SELECT NOT EXISTS (SELECT FROM public.ips_schema WHERE version >= 2) AS missing \gset
@@ -67,8 +67,8 @@ CREATE INDEX CONCURRENTLY ips_host ON public.ips (network, host_id, pod_id, inte
 \endif
 SELECT pg_advisory_unlock_all() \g /dev/null
 
--- Rows that are locked are left alone: whoever holds them confirms or releases them. Each thousand is a transaction of
--- its own, in which nobody plants anything. (To write as the owner would not do: a trigger can leave that role again.)
+-- Rows that are locked are left alone: whoever holds them confirms or releases them. Each five thousand are a transaction
+-- of their own, in which nobody plants anything. (To write as the owner would not do: a trigger can leave that role again.)
 DO $$
 DECLARE
 	done    bigint := 0;
@@ -77,10 +77,13 @@ DECLARE
 BEGIN
 	LOOP
 		LOCK TABLE ONLY public.ips, ONLY public.ips_schema IN ROW EXCLUSIVE MODE;
-		PERFORM pg_temp.refuse_planted(t) FROM unnest('{public.ips,public.ips_schema}'::regclass[]) AS t;
-		SELECT applied_on INTO applied FROM public.ips_schema WHERE version = 2;
-		EXIT WHEN done = 0 AND NOT EXISTS (SELECT FROM public.ips WHERE held_since = applied AND created_on < applied);
-		SELECT max(id) INTO upto FROM (SELECT id FROM public.ips WHERE id > done ORDER BY id LIMIT 1000) AS next;
+		PERFORM pg_temp.refuse_planted('public.ips'::regclass);
+		IF done = 0 THEN
+			PERFORM pg_temp.refuse_planted('public.ips_schema'::regclass);
+			SELECT applied_on INTO applied FROM public.ips_schema WHERE version = 2;
+			EXIT WHEN NOT EXISTS (SELECT FROM public.ips WHERE held_since = applied AND created_on < applied);
+		END IF;
+		SELECT max(id) INTO upto FROM (SELECT id FROM public.ips WHERE id > done ORDER BY id LIMIT 5000) AS next;
 		EXIT WHEN upto IS NULL;
 		UPDATE public.ips SET held_since = created_on
 		 WHERE id IN (SELECT id FROM public.ips
