@@ -486,6 +486,8 @@ TEST_IN_DIR(its_signals_are_as_usual)
 		*state, "x", "exec sed -n 's/^Sig[BI].*\\(.......\\)$/\\1/p' /proc/self/status");
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_DFL); /* a shell ignores these two for what it runs in the background */
+	signal(SIGQUIT, SIG_DFL);
 	struct ran r = run(path, "", 5);
 
 	signal(SIGPIPE, SIG_DFL);
