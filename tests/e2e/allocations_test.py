@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The cases of tests/fixtures/allocations.txt on a real server, where the unit tests have allocations in memory. Needs
-a PostgreSQL server's programs and root."""
+a PostgreSQL server's programs and root. Not run with sanitizers."""
 import hashlib
 import pathlib
 

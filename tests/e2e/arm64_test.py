@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The executables for arm64, in an emulator: every unit test, and every verb against a real server. Needs what
-"./setup_dependencies.sh arm64" prepares, and a PostgreSQL server's programs; where that is missing, it is skipped."""
+"./setup_dependencies.sh arm64" prepares, and a PostgreSQL server's programs; where that is missing, it is skipped.
+Not run with sanitizers."""
 import glob
 import os
 import subprocess
@@ -21,7 +22,6 @@ def make(*targets):
                           check=False)
 
 
-@unittest.skipIf(os.environ.get('BINDIR', '').endswith('/sanitize/bin'), 'the sanitizers see nothing of it')
 @unittest.skipUnless(os.path.exists(os.path.join(pg.ROOT, '.deps', 'arm64', 'stamp')),
                      'NO CROSS COMPILER, so nothing is known of arm64: ./setup_dependencies.sh arm64')
 class Arm64(plugin_case.PluginCase):

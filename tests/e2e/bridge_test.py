@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Our IPAM plugin under the upstream bridge plugin, our net plugin chained behind it, in real network namespaces.
-Needs root, the built executables, a PostgreSQL server's programs and Go (or plugins/upstream/bridge)."""
+Needs root, the built executables, a PostgreSQL server's programs and Go (or plugins/upstream/bridge).
+Not run with sanitizers."""
 import json
 import os
 import subprocess

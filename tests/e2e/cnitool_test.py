@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The executables under the released cnitool, in real network namespaces: its verbs, and a list of every protocol version.
-Needs root, plugins/cnitool and a PostgreSQL server's programs."""
+Needs root, plugins/cnitool and a PostgreSQL server's programs. Not run with sanitizers."""
 import hashlib
 import json
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Every configuration of examples/ does what it shows, once it names a database that there is. Needs root, openssl and a
-PostgreSQL server's programs."""
+PostgreSQL server's programs. Not run with sanitizers."""
 import glob
 import json
 import os

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """examples/ha: its networks work once they name a cluster that there is, and find-forgotten.sh finds what a restored backup
-does not know. Needs root, cnitool, jq, pgbouncer and a PostgreSQL server's programs. (tests/ha.sh runs the cluster itself.)"""
+does not know. Needs root, cnitool, jq, pgbouncer and a PostgreSQL server's programs. (tests/ha.sh runs the cluster itself.)
+Not run with sanitizers."""
 import glob
 import json
 import os

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Names of hosts: what a host's name service could do to us, and name servers that are dead. Needs root, a C compiler and a
-PostgreSQL server's programs."""
+PostgreSQL server's programs. Not run with sanitizers."""
 import os
 import shutil
 import socket

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Everything behind a real pgbouncer in transaction mode, with two connections for all callers. Needs root, pgbouncer and
-a PostgreSQL server's programs."""
+a PostgreSQL server's programs. Not run with sanitizers."""
 import contextlib
 import socket
 import subprocess

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Callers that fight over the same addresses at the same moment: one winner each, and the table says what the winners
-were told. Needs PostgreSQL's server programs and psql."""
+were told. Needs PostgreSQL's server programs and psql. Not run with sanitizers."""
 import random
 import time
 import unittest

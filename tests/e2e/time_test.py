@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""How long a call lasts when the database says nothing, or stdin never ends. Needs nothing but time."""
+"""How long a call lasts when the database says nothing, or stdin never ends. Needs nothing but time.
+Not run with sanitizers."""
 import os
 import socket
 import tempfile

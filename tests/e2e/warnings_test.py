@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Warnings of the database that say nothing about the commit: every verb works. Needs root and a PostgreSQL server's programs."""
+"""Warnings of the database that say nothing about the commit: every verb works. Needs root and a PostgreSQL server's programs.
+Not run with sanitizers."""
 import glob
 import subprocess
 
