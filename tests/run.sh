@@ -140,12 +140,14 @@ is_for_sanitizers() {
 	esac
 }
 
-# programs PASS FOLDER: all test programs of one pass, several at once; its unit tests lie below FOLDER. The short ones come
-# last, so that nothing long runs alone at the end.
+# programs PASS FOLDER: all test programs of one pass, several at once; its unit tests lie below FOLDER. Those that take
+# minutes come first and the short ones last, so that nothing long runs alone at the end.
 programs() {
-	local file run
-	for file in tests/{e2e,db,libcni}/*_test.{py,sh} "$2"/tests/unit/*/*_test; do
-		[[ -e $file && "$1:$file" =~ $pattern ]] || continue
+	local file run files=(tests/e2e/{demo,waits,fencing}_test.py tests/{e2e,db,libcni}/*_test.{py,sh} "$2"/tests/unit/*/*_test)
+	local -A seen=()
+	for file in "${files[@]}"; do
+		[[ ! ${seen[$file]:-} && -e $file && "$1:$file" =~ $pattern ]] || continue
+		seen[$file]=yes
 		[[ $1 == normal ]] || is_for_sanitizers "$file" || continue
 		run=("$file")
 		[[ $file != *.py ]] || run=(python3 "$file")
