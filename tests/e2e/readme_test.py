@@ -144,7 +144,7 @@ graphroot = "{self.dir}/root"
 runroot = "{self.dir}/run"
 ''')
         rootfs = runtimes.rootfs(os.path.join(self.dir, 'rootfs'))
-        self.sh('podman load -i ' + runtimes.image(os.path.join(self.dir, 'image.tar'), 'docker.io/library/alpine:latest', rootfs))
+        self.sh('podman load -i ' + runtimes.image(os.path.join(self.dir, 'image.tar'), 'localhost/alpine:latest', rootfs))
 
     def test_by_hand(self):
         said = self.sh(self.by_hand)
