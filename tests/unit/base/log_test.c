@@ -85,11 +85,11 @@ TEST(local_time)
 	int p[2];
 	struct log l = log_to(p, LOG_INFO);
 
-	setenv("TZ", "XXX-05:30", 1);
+	setenv("TZ", "EAST-05:30", 1);
 	tzset();
 	log_line(&l, LOG_INFO, "x");
 	assert_non_null(strstr(taken(p[0]), "+05:30 [info] x\n"));
-	setenv("TZ", "YYY+03", 1);
+	setenv("TZ", "WEST+03", 1);
 	tzset();
 	log_line(&l, LOG_INFO, "x");
 	assert_non_null(strstr(taken(p[0]), "-03:00 [info] x\n"));
