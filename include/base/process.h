@@ -49,8 +49,8 @@ struct child_outcome {
 /*
  * Runs a program in a process group of its own. When it has ended, or may not go on, the rest of
  * its group is killed: no process of it is left that could hold our stderr open. A child that is
- * cancelled gets SIGTERM first, and SIGKILL after TERM_SECONDS. "Text file busy" is tried again for
- * BUSY_SECONDS, before the child's time begins.
+ * cancelled gets SIGTERM first, and SIGKILL after TERM_SECONDS; one whose time is over, after
+ * `term_seconds`. "Text file busy" is tried again for BUSY_SECONDS, before the child's time begins.
  *
  * Returns 0 once the child was started, however it ended; -1 with CNI_IO_FAILURE if it could not
  * be started.

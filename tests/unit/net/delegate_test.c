@@ -385,6 +385,16 @@ TEST_IN_DIR(a_del_that_hangs_is_killed_and_logged)
 	assert_non_null(strstr(s.box->text, "its time was over"));
 }
 
+TEST_IN_DIR(a_del_that_hangs_may_cancel_its_statement_before_it_is_killed)
+{
+	struct set s = set_up(state, "[ $CNI_COMMAND = ADD ] && exit\n"
+				     "trap 'echo told >$DIR/told; exit' TERM; sleep 20 & wait");
+
+	assert_int_equal(run(&s, "ADD", 1), 0);
+	undo(&s, 0);
+	assert_string_equal(tmpdir_read(s.box, "told"), "told\n");
+}
+
 TEST_IN_DIR(what_del_says_against_it_is_logged)
 {
 	struct set s = set_up(state, "[ $CNI_COMMAND = ADD ] || { cat $DIR/error; exit 1; }");
