@@ -10,12 +10,7 @@
 
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
-
-work=
-
-clean_up() {
-	[[ -z $work ]] || rm -rf --one-file-system "$work"
-}
+. tests/lib/work_folder.sh
 
 # The first mirror among this machine's entries.
 mirror() {
@@ -75,10 +70,7 @@ for suite; do
 done
 ((EUID == 0)) || { echo "${0##*/} needs root, to make roots: sudo $0" >&2; exit 1; }
 command -v debootstrap >/dev/null || apt-get -q -y install --no-install-recommends debootstrap >/dev/null
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-work=$(mktemp -d /var/tmp/ipam-debian.XXXXXX)
+begin_work
 for suite; do
 	one_suite "$suite"
 done

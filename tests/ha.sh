@@ -9,20 +9,9 @@
 
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
+. tests/lib/work_folder.sh
 
 readonly PACKAGES=(patroni etcd-server python3-etcd haproxy)
-work=
-child=
-
-clean_up() {
-	trap - EXIT
-	if [[ -n $child ]]; then
-		kill -TERM "$child" 2>/dev/null || true
-		wait "$child" || true
-	fi
-	[[ -z $work ]] || rm -rf "$work"
-}
-
 apt_get() {
 	apt-get -q -y -o DPkg::Lock::Timeout=400 -o Acquire::Retries=3 "$@" >>"$work/log" 2>&1 ||
 		{ tail -n 15 "$work/log" >&2; exit 1; }
@@ -48,16 +37,9 @@ unpack() {
 ((EUID == 0)) || { echo "${0##*/} needs root, to run servers as another user: sudo $0" >&2; exit 1; }
 ./setup_dependencies.sh
 make
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-work=$(mktemp -d /var/tmp/ipam-ha.XXXXXX)
+begin_work
 mkdir "$work/debs" "$work/root"
-chmod 755 "$work" "$work/root"
+chmod 755 "$work/root"
 unpack
-IPAM_HA_ROOT=$work/root python3 tests/lib/ha.py "$@" </dev/null &
-child=$!
-status=0
-wait "$child" || status=$?
-child=
-((status == 0))
+export IPAM_HA_ROOT=$work/root
+in_background python3 tests/lib/ha.py "$@"

@@ -11,12 +11,10 @@
 
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
+. tests/lib/work_folder.sh
 
 readonly KUBERNETES=v1.34.1 CONTAINERD=v2.4.2 PLUGINS=v1.9.1
 readonly PROGRAMS=$PWD/plugins/kubernetes/$KUBERNETES-$CONTAINERD-$PLUGINS
-
-work=
-child=
 
 # Of the containers that containerd had; those that were killed while they were made have left theirs.
 remove_cgroups() {
@@ -24,19 +22,11 @@ remove_cgroups() {
 		grep -F -f <(grep -ohE '[0-9a-f]{64}' "$work/logs/containerd" | sort -u) | xargs -r rmdir
 } 2>/dev/null
 
-clean_up() {
-	trap - EXIT
-	if [[ -n $child ]]; then
-		kill -TERM "$child" 2>/dev/null || true
-		wait "$child" || true
-	fi
-	if [[ -n $work ]]; then
-		remove_cgroups || true
-		mkdir -p build/kubernetes
-		rm -rf build/kubernetes/logs
-		cp -r "$work/logs" build/kubernetes 2>/dev/null || true
-		rm -rf --one-file-system "$work"
-	fi
+keep() {
+	remove_cgroups || true
+	mkdir -p build/kubernetes
+	rm -rf build/kubernetes/logs
+	cp -r "$work/logs" build/kubernetes 2>/dev/null
 }
 
 # Prints those of the programs that are not there yet.
@@ -94,11 +84,7 @@ etcd() {
 ((EUID == 0)) || { echo "${0##*/} needs root, for namespaces: sudo $0" >&2; exit 1; }
 ./setup_dependencies.sh tests
 make all
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-work=$(mktemp -d /var/tmp/ipam-kubernetes.XXXXXX)
-chmod 755 "$work"
+begin_work
 mkdir -p "$PROGRAMS"
 go=$(PYTHONPATH=tests/lib python3 -c 'import golang; print(golang.find(21) or "")')
 [[ $go ]] || { echo "${0##*/}: there is no Go from 1.21 on" >&2; exit 1; }
@@ -107,14 +93,11 @@ kubernetes
 built_by_go "github.com/containerd/containerd/v2@$CONTAINERD" cmd/containerd cmd/ctr cmd/containerd-shim-runc-v2
 built_by_go "github.com/containernetworking/plugins@$PLUGINS" plugins/main/bridge plugins/main/loopback
 
+status=0
 # Process 1 has to reap what ends without a parent: bash does.
 export KUBERNETES_PROGRAMS=$PROGRAMS KUBERNETES_DIR=$work
 # shellcheck disable=SC2016
-BINDIR=$PWD/plugins/bin PYTHONPATH=$PWD/tests/lib unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
-	bash -c 'ip link set lo up; python3 tests/kubernetes/scenarios.py "$@"; exit "$?"' - "$@" </dev/null &
-child=$!
-status=0
-wait "$child" || status=$?
-child=
+BINDIR=$PWD/plugins/bin PYTHONPATH=$PWD/tests/lib in_background unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
+	bash -c 'ip link set lo up; python3 tests/kubernetes/scenarios.py "$@"; exit "$?"' - "$@" || status=$?
 echo "It took $((SECONDS / 60)) minutes."
 ((status == 0))

