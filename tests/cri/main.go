@@ -1,7 +1,9 @@
 // A client of the Container Runtime Interface, for the tests: what a kubelet asks of a runtime to make and remove pods.
 //
 //	cri SOCKET status                          the conditions, a line each
-//	cri SOCKET run NAME UID [KEY=VALUE...]     makes the sandbox of pod NAME with these annotations, prints its id
+//	cri SOCKET run NAME UID ATTEMPT [KEY=VALUE...]
+//	                                           makes the sandbox of pod NAME with these annotations, prints its id;
+//	                                           ATTEMPT counts the pod's sandboxes, from 0 on
 //	cri SOCKET all | ready                     the ids of all pods, of those that run
 //	cri SOCKET addresses ID                    a pod's addresses
 //	cri SOCKET stop ID | remove ID
@@ -11,6 +13,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,9 +22,9 @@ import (
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-func sandbox(name, uid string, annotations []string) *cri.PodSandboxConfig {
+func sandbox(name, uid string, attempt uint32, annotations []string) *cri.PodSandboxConfig {
 	config := &cri.PodSandboxConfig{
-		Metadata:     &cri.PodSandboxMetadata{Name: name, Uid: uid, Namespace: "tests"},
+		Metadata:     &cri.PodSandboxMetadata{Name: name, Uid: uid, Attempt: attempt, Namespace: "tests"},
 		Hostname:     name,
 		LogDirectory: os.TempDir(),
 		Annotations:  map[string]string{},
@@ -50,7 +53,11 @@ func do(ctx context.Context, runtime cri.RuntimeServiceClient, verb string, args
 		}
 		return err
 	case "run":
-		made, err := runtime.RunPodSandbox(ctx, &cri.RunPodSandboxRequest{Config: sandbox(args[0], args[1], args[2:])})
+		attempt, err := strconv.ParseUint(args[2], 10, 32)
+		if err != nil {
+			return err
+		}
+		made, err := runtime.RunPodSandbox(ctx, &cri.RunPodSandboxRequest{Config: sandbox(args[0], args[1], uint32(attempt), args[3:])})
 		if err == nil {
 			fmt.Println(made.PodSandboxId)
 		}

@@ -3,6 +3,7 @@
 a sandbox that died without DEL and its successor. Needs root, Go, containerd, runc, busybox-static, containernetworking-plugins
 and a PostgreSQL server's programs. Not run with sanitizers."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -51,8 +52,7 @@ class Pods(unittest.TestCase):
     def setUpClass(cls):
         cls.dir = tempfile.mkdtemp(dir='/var/tmp')
         cls.addClassCleanup(shutil.rmtree, cls.dir, ignore_errors=True)
-        # A DEL is to be lost, which takes as long as a DEL may take.
-        ipam = plugin.ipam_conf(server, ranges=[[{'subnet': '10.92.0.0/16'}]], node='containerd-host', timeout=4)
+        ipam = plugin.ipam_conf(server, ranges=[[{'subnet': '10.92.0.0/16'}]], node='containerd-host', logFile=f'{cls.dir}/plugin.log')
         cls.runtime = runtimes.Containerd(cls.dir, CLIENT, {'cniVersion': '1.0.0', 'name': 'pods', 'plugins': [
             {'type': 'bridge', 'bridge': 'ipam-ctrd0', 'isGateway': True, 'capabilities': {'io.kubernetes.cri.pod-annotations': True}, 'ipam': ipam},
             {'type': plugin.NET, 'chained': True, 'ipam': ipam}]})
@@ -61,8 +61,8 @@ class Pods(unittest.TestCase):
     def setUp(self):
         server.psql('TRUNCATE public.ips')
 
-    def pod(self, name, address=None, uid=''):
-        made = self.runtime.run(name, uid, **({ANNOTATION: address} if address else {}))
+    def pod(self, name, address=None, uid='', attempt=0):
+        made = self.runtime.run(name, uid, attempt, **({ANNOTATION: address} if address else {}))
         self.addCleanup(self.runtime.cri, 'remove', made, check=False)
         self.addCleanup(self.runtime.cri, 'stop', made, check=False)
         return made
@@ -87,48 +87,50 @@ class Pods(unittest.TestCase):
 
     def test_who_holds_an_address_is_in_the_kubelets_words(self):
         self.pod('a', '10.92.1.1')
-        said = self.runtime.cri('run', 'b', 'uid-b', f'{ANNOTATION}=10.92.1.1', check=False)
+        said = self.runtime.cri('run', 'b', 'uid-b', '0', f'{ANNOTATION}=10.92.1.1', check=False)
         self.assertNotEqual(said.returncode, 0)
         self.assertIn('failed to setup network for sandbox', said.stderr)
         self.assertRegex(said.stderr, r'address 10\.92\.1\.1 is held by .*tests/a')
         self.assertEqual(rows('pod_name'), [('a',)])
 
     def test_a_sandbox_that_died_without_del_and_its_successor(self):
-        """Same pod, same uid, another sandbox, and the old one's DEL has not come."""
-        old = self.pod('a', '10.92.1.1')
+        """Same pod, same uid, the next attempt. The old one's DEL comes when the new one has the address."""
+        old = self.pod('a')
+        picked = self.runtime.addresses(old)
         pause = self.runtime.ctr('-n', 'k8s.io', 'tasks', 'ls').stdout
         pid = next(int(line.split()[1]) for line in pause.splitlines() if line.startswith(old))
         os.kill(pid, signal.SIGKILL)
-        runtimes.wait_until(lambda: not os.path.exists(f'/proc/{pid}/ns'), 10, 'the pause process has ended')
-        server.stop()
-        try:
-            self.runtime.cri('stop', old, check=False)
-        finally:
-            server.start()
-        self.assertEqual(rows('pod_id'), [(old,)])
-        new = self.runtime.cri('run', 'a', 'uid-a', f'{ANNOTATION}=10.92.1.1', check=False)
-        if new.returncode and 'is reserved for' in new.stderr:    # containerd keeps the name until the old one is removed
-            self.runtime.cri('stop', old, check=False)
-            self.runtime.cri('remove', old, check=False)
-            self.pod('a', '10.92.1.1')
-        else:
-            self.assertEqual(new.returncode, 0, new.stderr)
-            self.addCleanup(self.runtime.cri, 'stop', new.stdout.strip(), check=False)
-        self.assertEqual(rows('host(ip), pod_name'), [('10.92.1.1', 'a')])
-        self.assertNotEqual(rows('pod_id'), [(old,)])
+        runtimes.wait_until(lambda: old not in self.runtime.cri('ready').stdout, 10, 'containerd knows that it has ended')
+        self.assertEqual(rows('host(ip), pod_id'), [(picked[0], old)])
+        new = self.pod('a', attempt=1)
+        self.assertEqual(self.runtime.addresses(new), picked)
+        self.assertEqual(rows('host(ip), pod_id, pod_uid'), [(picked[0], new, 'uid-a')])
+        self.runtime.cri('stop', old)
+        with open(f'{self.dir}/plugin.log', encoding='utf-8') as f:
+            self.assertRegex(f.read(), f'INVOKED DEL.*{old}')
+        self.assertEqual(rows('host(ip), pod_id'), [(picked[0], new)])
+        self.runtime.cri('remove', old)
+        self.runtime.cri('stop', new)
+        self.assertEqual(rows(), [])
 
     def test_ctr_has_an_id_of_its_own_kind(self):
-        """ctr reads /etc/cni/net.d and /opt/cni/bin itself."""
+        """ctr reads /etc/cni/net.d and /opt/cni/bin itself. It sends DEL where it waits for the container's end, else never."""
         for folder, ours in (('/etc/cni/net.d', 'net.d'), ('/opt/cni/bin', 'bin')):
             os.makedirs(folder, exist_ok=True)
             subprocess.run(['mount', '--bind', f'{self.dir}/{ours}', folder], check=True, timeout=10)
             self.addCleanup(subprocess.run, ['umount', folder], check=True, timeout=10)
         name = f't{os.urandom(4).hex()}'     # after a failure ctr leaves the id behind, for the whole machine
-        said = subprocess.run(['ctr', '-a', self.runtime.socket, 'run', '--rm', '--cni', '--rootfs', f'{self.dir}/rootfs', name, '/bin/ip', 'a'],
-                              env={**os.environ, 'CNI_ARGS': ''}, capture_output=True, text=True, timeout=60, cwd='/', check=False)
-        self.assertEqual(said.returncode, 0, said.stderr)
-        self.assertIn('10.92.', said.stdout)
+        said = self.runtime.ctr('run', '--rm', '--cni', '--rootfs', f'{self.dir}/rootfs', name, '/bin/ip', 'a', CNI_ARGS='').stdout
+        self.assertIn('10.92.', said)
         self.assertEqual(rows(), [])
+        self.runtime.ctr('run', '-d', '--cni', '--rootfs', f'{self.dir}/rootfs', name, '/bin/sleep', '1000', CNI_ARGS='')
+        self.addCleanup(self.runtime.ctr, 'containers', 'rm', name)
+        self.addCleanup(self.runtime.ctr, 'tasks', 'rm', '-f', name)
+        address = re.search(r'inet (10\.92\.[0-9.]+)', self.runtime.ctr('tasks', 'exec', '--exec-id', 'look', name, '/bin/ip', 'a').stdout)
+        self.assertIn(address[1], said)
+        self.assertEqual(rows('host(ip), pod_id, interface, pod_name, node'), [(address[1], f'default-{name}', 'eth0', None, 'containerd-host')])
+        self.doCleanups()
+        self.assertEqual(rows('pod_id'), [(f'default-{name}',)])
 
 
 if __name__ == '__main__':

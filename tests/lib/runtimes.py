@@ -175,9 +175,9 @@ class Cri(Runtime):
     def cri(self, *arguments, check=True):
         return self.command(self.client, self.socket, *arguments, check=check)
 
-    def run(self, name, uid='', **annotations):
-        """The id of a new pod's sandbox."""
-        return self.cri('run', name, uid or f'uid-{name}', *(f'{k}={v}' for k, v in annotations.items())).stdout.strip()
+    def run(self, name, uid='', attempt=0, **annotations):
+        """The id of a new sandbox of a pod, of which this is the first, or that of a later attempt."""
+        return self.cri('run', name, uid or f'uid-{name}', str(attempt), *(f'{k}={v}' for k, v in annotations.items())).stdout.strip()
 
     def addresses(self, pod):
         return self.cri('addresses', pod).stdout.split()

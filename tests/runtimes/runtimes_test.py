@@ -193,8 +193,8 @@ class Hosts(unittest.TestCase):
         runtime = self.runtimes[name]
         with faults.Session(server) as lock:
             lock.say('BEGIN; LOCK TABLE public.ips IN EXCLUSIVE MODE')
-            client = subprocess.Popen([*runtime.through, CLIENT, runtime.socket, 'run', 'killed', 'uid-killed'], cwd='/', stdout=subprocess.DEVNULL,
-                                      stderr=subprocess.DEVNULL, env={**os.environ, 'CGROUP_PARENT': '/ipam-crio' if name == 'crio' else ''})
+            client = subprocess.Popen([*runtime.through, CLIENT, runtime.socket, 'run', 'killed', 'uid-killed', '0'], cwd='/',
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, 'CGROUP_PARENT': '/ipam-crio' if name == 'crio' else ''})
             faults.wait_until(lambda: faults.backends(server, "wait_event_type = 'Lock'"), 20, 'ADD waits')
             runtime.stop()
             lock.say('COMMIT')
