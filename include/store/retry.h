@@ -40,9 +40,9 @@ struct retry {
 	void *context;
 	struct host_state *states;
 	size_t n_states;
-	size_t next;            /* where to begin: the last one that worked */
-	double connect_timeout; /* seconds that one connection may take; 0: no such limit */
-	char struck_off[256];   /* what the first host said that was struck off; "": none was */
+	size_t next;                  /* where to begin: the last one that worked */
+	double connect_timeout;       /* seconds that one connection may take; 0: no such limit */
+	struct query_result given_up; /* by the first host that was struck off; text "": none was */
 	struct log *log;
 };
 

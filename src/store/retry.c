@@ -43,6 +43,9 @@ static const struct rule {
 	{ QUERY_REJECTED, "53", RETRY_NEXT_HOST },    /* out of connections, memory, disk */
 	{ QUERY_REJECTED, "40", RETRY_SAME_HOST },    /* deadlock, serialization */
 	{ QUERY_REJECTED, "55P03", RETRY_SAME_HOST }, /* lock not available */
+	{ QUERY_REJECTED, "42", RETRY_OTHERS },       /* no such table or column, no right */
+	{ QUERY_REJECTED, "3F", RETRY_OTHERS },       /* no such schema */
+	{ QUERY_REJECTED, "22012", RETRY_OTHERS },    /* GUARD: a schema of another version */
 	{ QUERY_REJECTED, "", RETRY_NO },
 };
 
@@ -114,8 +117,8 @@ static void note_host(struct retry *r, enum retry_decision decision, const struc
 	if (decision != RETRY_OTHERS)
 		return;
 	state->struck_off = true;
-	if (!r->struck_off[0])
-		snprintf(r->struck_off, sizeof(r->struck_off), "%.255s", q->text);
+	if (!r->given_up.text[0])
+		r->given_up = *q;
 }
 
 /* ---- the time ---- */
@@ -182,16 +185,18 @@ static bool is_open(const struct query_result *q)
 	return q->outcome == QUERY_UNKNOWN || q->outcome == QUERY_UNCONFIRMED;
 }
 
-/* A try without a connection does not settle what became of the statement before. And a connection
- * attempt that the deadline has cut short says less than the failure before it. */
-static void keep_words(struct query_result *earlier, struct query_result *out)
+/*
+ * What became of a statement stays open until a server has decided on it: a try that never reached
+ * one, a standby, or a server that is too busy or lacks a right says nothing about the try before.
+ * And a connection attempt that the deadline has cut short says less than the failure before it.
+ */
+static void keep_words(struct query_result *earlier, enum retry_decision decision,
+		       struct query_result *out)
 {
-	bool not_sent = out->outcome == QUERY_NOT_SENT;
-
-	if (not_sent && is_open(earlier)) {
+	if (is_open(earlier) && !is_open(out) && decision != RETRY_NO) {
 		out->outcome = QUERY_UNKNOWN;
-	} else if (!not_sent || out->ended != WAIT_TIMEOUT || !earlier->text[0] ||
-		   earlier->outcome != QUERY_NOT_SENT) {
+	} else if (out->outcome != QUERY_NOT_SENT || out->ended != WAIT_TIMEOUT ||
+		   !earlier->text[0] || earlier->outcome != QUERY_NOT_SENT) {
 		*earlier = *out;
 		return;
 	}
@@ -216,7 +221,7 @@ void retry_run(struct retry *r, const struct statement *s, const struct deadline
 		decision = retry_decision(out->outcome, out->sqlstate);
 		if (some)
 			note_host(r, decision, out);
-		keep_words(&earlier, out);
+		keep_words(&earlier, decision, out);
 		if (out->outcome == QUERY_UNCONFIRMED && doubtful)
 			doubtful(doubtful_context, &out->rows);
 		if (!some || decision == RETRY_NO || deadline_check(deadline) != WAIT_READY)

@@ -61,9 +61,15 @@ static int why_failed(const struct query_result *q, struct err *e)
 
 static int failed(const struct database *db, const struct query_result *q, struct err *e)
 {
+	const struct query_result *given_up = &db->retry.given_up;
+	struct err earlier;
+
 	why_failed(q, e);
-	if (db->retry.struck_off[0] && strcmp(db->retry.struck_off, q->text) != 0)
-		err_details(e, "a host that was given up said: %s", db->retry.struck_off);
+	if (given_up->text[0] && strcmp(given_up->text, q->text) != 0) {
+		why_failed(given_up, &earlier);
+		err_details(e, "a host that was given up: %s", earlier.msg);
+		err_details(e, "%s", earlier.details);
+	}
 	return STORE_FAILED;
 }
 

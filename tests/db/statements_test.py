@@ -247,15 +247,17 @@ class Statements(unittest.TestCase):
 
     def test_whatever_is_said_of_is_written(self):
         """A statement that finds nothing writes all the same."""
-        for name, arguments in (('FIND', NAMES['FIND']), ('DEL', NAMES['DEL'].replace('net', 'none')),
-                                ('GC', NAMES['GC'].replace('net', 'none')), ('RELEASE', NAMES['RELEASE'])):
+        for name in ('FIND', 'FIND_FREE', 'FIND_HOLDER', 'DEL', 'GC', 'RELEASE'):
+            arguments = NAMES[name].replace("'net'", "'none'")
             with self.subTest(name):
                 self.assertEqual(self.run_as_cni(f"""PREPARE s AS {self.texts[name]}; EXECUTE s({arguments}) \\g /dev/null
                     SELECT pg_current_xact_id_if_assigned() IS NOT NULL"""), [['t']])
 
     def test_what_must_not_write_does_not_say_so(self):
-        got = self.run_as_cni(f"SET TRANSACTION READ ONLY; {self.execute('FIND')}")
-        self.assertEqual([row[0] for row in got], [None])
+        for name in ('FIND', 'FIND_FREE', 'FIND_HOLDER'):
+            with self.subTest(name):
+                got = self.run_as_cni(f"SET TRANSACTION READ ONLY; {self.execute(name)}")
+                self.assertEqual({row[0] for row in got}, {None})
 
     def answer(self, name, before=''):
         """What it answers, but for the places in the WAL."""

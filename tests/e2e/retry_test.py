@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What may pass is tried again while there is time, what is final is not: by SQLSTATE, through restarts and a failover.
 Needs PostgreSQL's server programs and psql."""
+import contextlib
 import signal
 import threading
 import time
@@ -133,6 +134,48 @@ class ByOthers(Retries):
             answer = self.call('ADD', **ipam)
             self.assertEqual(11, answer.code, answer.said)
             self.assertLess(answer.seconds, 1 + faults.SLACK)
+
+
+class Lacking(Retries):
+    """The first of two hosts accepts writes, but was restored without rights or tables, or never migrated."""
+
+    LACKS = {'42501': ('REVOKE INSERT, DELETE, UPDATE ON ips FROM cni',
+                       'GRANT INSERT, DELETE, UPDATE (boot_id, created_on, machine, position) ON ips TO cni'),
+             '42P01': ('ALTER TABLE ips RENAME TO gone', 'ALTER TABLE gone RENAME TO ips'),
+             'schema': ('CREATE TABLE was AS TABLE ips_schema; DELETE FROM ips_schema',
+                        'INSERT INTO ips_schema TABLE was; DROP TABLE was')}
+
+    @contextlib.contextmanager
+    def lacking(self, word, port, **ipam):
+        """The configuration of the first host, which is in that state meanwhile, and another one."""
+        do, undo = self.LACKS[word]
+        self.server.psql(do)
+        try:
+            with self.subTest(word):
+                yield self.conf(host='127.0.0.1,127.0.0.1', port=f'{self.server.port},{port}', **ipam)
+        finally:
+            self.server.psql(undo)
+
+    def test_the_other_host_serves(self):
+        with pg.Server() as whole:
+            whole.psql(f"ALTER ROLE cni PASSWORD '{self.server.password}'")
+            for word in self.LACKS:
+                with self.lacking(word, whole.port) as conf:
+                    added = faults.call(plugin.NET, 'ADD', conf, args=IP)
+                    self.assertEqual(0, added.code, added.said)
+                    self.assertEqual('1', whole.value('SELECT count(*) FROM ips'))
+                    for verb in ('DEL', 'GC'):
+                        answer = faults.call(plugin.NET, verb, conf)
+                        self.assertEqual(0, answer.code, answer.said)
+                    self.assertEqual('0', whole.value('SELECT count(*) FROM ips'))
+
+    def test_where_the_other_host_is_gone_the_reason_and_what_to_do_are_said(self):
+        for word in self.LACKS:
+            with self.lacking(word, pg.free_port(), timeout=0.5) as conf:
+                added = faults.call(plugin.NET, 'ADD', conf, args=IP)
+                self.assertEqual(11, added.code, added.said)
+                for part in ('unreachable', 'given up', word, '.sh'):
+                    self.assertIn(part, added.said)
 
 
 class Loops:

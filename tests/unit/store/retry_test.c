@@ -29,6 +29,7 @@ TEST(what_each_outcome_asks_for)
 		{ QUERY_NOT_SENT, "28000", RETRY_OTHERS },    /* pg_hba.conf */
 		{ QUERY_NOT_SENT, "3D000", RETRY_OTHERS },    /* no such database */
 		{ QUERY_NOT_SENT, "42501", RETRY_OTHERS },    /* no right to connect */
+		{ QUERY_NOT_SENT, "42704", RETRY_OTHERS },    /* a setting in "options" */
 		{ QUERY_NOT_SENT, "22023", RETRY_OTHERS },    /* a wrong value in "options" */
 		{ QUERY_REJECTED, "25006", RETRY_NEXT_HOST }, /* read-only */
 		{ QUERY_REJECTED, "08006", RETRY_NEXT_HOST },
@@ -40,9 +41,13 @@ TEST(what_each_outcome_asks_for)
 		{ QUERY_REJECTED, "55P03", RETRY_SAME_HOST }, /* lock not available */
 		{ QUERY_REJECTED, "55006", RETRY_NO },
 		{ QUERY_REJECTED, "23505", RETRY_NO },
-		{ QUERY_REJECTED, "42P01", RETRY_NO },
-		{ QUERY_REJECTED, "42501", RETRY_NO },
-		{ QUERY_REJECTED, "22012", RETRY_NO },
+		{ QUERY_REJECTED, "23514", RETRY_NO },
+		{ QUERY_REJECTED, "22023", RETRY_NO },
+		{ QUERY_REJECTED, "42501", RETRY_OTHERS }, /* no right */
+		{ QUERY_REJECTED, "42P01", RETRY_OTHERS }, /* no table */
+		{ QUERY_REJECTED, "42703", RETRY_OTHERS }, /* no column */
+		{ QUERY_REJECTED, "3F000", RETRY_OTHERS }, /* no schema */
+		{ QUERY_REJECTED, "22012", RETRY_OTHERS }, /* the guard */
 		{ QUERY_REJECTED, "", RETRY_NO },
 	};
 
@@ -193,11 +198,29 @@ TEST(what_is_final_for_a_host_strikes_it_off)
 
 	assert_int_equal(run_with(&s, &a, &l, &out), QUERY_OK);
 	tried_hosts_are(&s, hosts, COUNT(hosts));
-	assert_string_equal(a.struck_off, "attempt 1");
+	assert_string_equal(a.given_up.text, "attempt 1");
 	assert_true(pause_before(&s, 2) < 0.02); /* only what may pass makes a round */
 	assert_true(pause_before(&s, 3) >= 0.02);
 	run_with(&s, &a, &l, &out); /* nor is it asked by the next statement */
 	assert_int_equal(s.hosts[6], 2);
+}
+
+/* One that was restored without its rights, or never migrated: the next host may be whole. */
+TEST(a_host_that_cannot_run_it_is_struck_off)
+{
+	static const struct line lines[] = { { QUERY_REJECTED, "42P01", 0 },
+					     { QUERY_REJECTED, "40001", 0 },
+					     { QUERY_REJECTED, "42501", 0 },
+					     { QUERY_NOT_SENT, "57P03", 0 },
+					     { QUERY_OK, "", 0 } };
+	static const size_t hosts[] = { 0, 1, 1, 2, 2 };
+	static const struct line rejected[] = { { QUERY_REJECTED, "42501", 0 } };
+	struct script s;
+
+	assert_int_equal(run(&s, lines, COUNT(lines), 3, 10), QUERY_OK);
+	tried_hosts_are(&s, hosts, COUNT(hosts));
+	assert_int_equal(run(&s, rejected, 1, 2, 10), QUERY_REJECTED);
+	assert_int_equal(s.played, 2);
 }
 
 TEST(it_ends_when_no_host_is_left)
@@ -320,9 +343,13 @@ TEST(the_deadline_ends_it_with_the_last_outcome)
 	assert_true((double)(monotonic_now() - start) / 1e9 < 1.5);
 }
 
-/* Nobody who cannot be reached knows what became of what was sent before. */
+/* Only a server that decides on the statement knows what became of the try before: nobody who
+ * cannot be reached, no standby, none that is too busy or lacks a right. */
 TEST(an_open_outcome_stays_open)
 {
+	static const char *const undecided[] = { "25006", "57P01", "53100", "53300", "08006",
+						 "57014", "40001", "40P01", "55P03", "42501",
+						 "42P01", "3F000", "22012" };
 	static const struct {
 		struct line lines[2];
 		enum query_outcome outcome;
@@ -331,12 +358,21 @@ TEST(an_open_outcome_stays_open)
 		{ { { QUERY_UNCONFIRMED, "", 0 }, { QUERY_NOT_SENT, "28P01", 0 } }, QUERY_UNKNOWN },
 		{ { { QUERY_REJECTED, "57P01", 0 }, { QUERY_NOT_SENT, "28P01", 0 } },
 		  QUERY_NOT_SENT },
+		{ { { QUERY_UNKNOWN, "", 0 }, { QUERY_REJECTED, "23505", 0 } }, QUERY_REJECTED },
 		{ { { QUERY_UNKNOWN, "", 0 }, { QUERY_OK, "", 0 } }, QUERY_OK },
 	};
 	struct script s;
 
 	for (size_t i = 0; i < COUNT(t); i++)
 		assert_int_equal(run(&s, t[i].lines, 2, 1, 0.3), t[i].outcome);
+	for (size_t i = 0; i < COUNT(undecided); i++) {
+		const struct line lines[] = { { QUERY_UNKNOWN, "", 0 },
+					      { QUERY_REJECTED, undecided[i], 0 },
+					      { QUERY_NOT_SENT, "", 0 } };
+
+		assert_int_equal(run(&s, lines, 2, 2, 0.1), QUERY_UNKNOWN);
+		assert_int_equal(run(&s, lines, 3, 2, 0.1), QUERY_UNKNOWN);
+	}
 }
 
 /* That the time was over while it connected again says less than why it had to. */

@@ -759,7 +759,8 @@ TEST(a_host_that_was_struck_off_is_said)
 			 0);
 	assert_int_equal(s.status(s.context, &l, &status, &e), STORE_FAILED);
 	assert_non_null(strstr(e.msg, b.port));
-	assert_non_null(strstr(e.details, "a host that was given up said: "));
+	assert_non_null(strstr(e.details,
+			       "a host that was given up: the database refuses the connection: "));
 	assert_non_null(strstr(e.details, a.port));
 	assert_int_equal(a.connections, 1);
 	s.close(s.context);
