@@ -359,7 +359,7 @@ static int check_libpq(struct err *e)
 /*
  * Forgets PG* variables, the caller's home directory, and what steers the resolver or OpenSSL. The
  * time zone stays, for the log. A service file has to exist, or libpq does not look into the
- * system-wide one.
+ * system-wide one. The host's file for OpenSSL may name modules: see use_no_modules.
  */
 static void set_environment(void)
 {
@@ -371,6 +371,7 @@ static void set_environment(void)
 		setenv("TZ", kept, 1);
 	setenv("HOME", "/nonexistent", 1);
 	setenv("PGSERVICEFILE", "/dev/null", 1);
+	setenv("OPENSSL_CONF", "/dev/null", 1);
 }
 
 /*

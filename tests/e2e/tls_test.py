@@ -118,18 +118,30 @@ class Server(Tls):
     def test_a_wrong_password_stays_wrong(self):
         self.fails(('password', self.trusting(password='wrong')))
 
-    def test_what_the_caller_says_of_openssl_does_not_matter(self):
+    def bad_cnf(self):
+        """A provider that is none, and no version of TLS that the server speaks."""
         bad = os.path.join(self.authority.dir, 'bad.cnf')
         with open(bad, 'w', encoding='ascii') as f:
             f.write('openssl_conf = x\n[x]\nproviders = y\nssl_conf = s\n[y]\nnone = z\n[z]\nactivate = 1\n'
                     '[s]\nsystem_default = t\n[t]\nMaxProtocol = TLSv1\n')
-        env = {'OPENSSL_CONF': bad, 'SSL_CERT_FILE': '/none', 'SSL_CERT_DIR': '/none', 'OPENSSL_MODULES': '/none',
+        return bad
+
+    def test_what_the_caller_says_of_openssl_does_not_matter(self):
+        env = {'OPENSSL_CONF': self.bad_cnf(), 'SSL_CERT_FILE': '/none', 'SSL_CERT_DIR': '/none', 'OPENSSL_MODULES': '/none',
                'OPENSSL_ENGINES': '/none', 'SSLKEYLOGFILE': self.authority.path('keys'), 'PGSSLMODE': 'disable',
                'PGSSLROOTCERT': '/none', 'PGSSLCERT': '/none', 'PGSSLKEY': '/none', 'PGSSLCRL': '/none',
                'HOME': self.authority.dir}
         for which in BOTH:
             self.allowed(self.ask('STATUS', which=which, ipam=self.trusting(), env=env))
         self.assertFalse(os.path.exists(self.authority.path('keys')))
+
+    def test_what_the_host_says_of_openssl_does_not_matter(self):
+        """Its file may name modules, which the self-contained executable must not load."""
+        folder = tls.openssl(self.authority.dir, 'version', '-d').split('"')[1]
+        through = ['unshare', '--mount', '--propagation', 'private', 'sh', '-c',
+                   f'mount --bind {self.bad_cnf()} {os.path.realpath(folder + "/openssl.cnf")}; exec "$0"']
+        for which in BOTH:
+            self.allowed(self.ask('STATUS', which=which, ipam=self.trusting(), through=through))
 
 
 class Certificate(Tls):

@@ -7,7 +7,7 @@ import pg
 
 
 def openssl(folder, *args):
-    subprocess.run(['openssl', *args], cwd=folder, check=True, capture_output=True, timeout=60)
+    return subprocess.run(['openssl', *args], cwd=folder, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 class Authority:

@@ -793,6 +793,7 @@ TEST(the_callers_environment_is_forgotten)
 	assert_null(getenv("PGPASSWORD"));
 	assert_string_equal(getenv("HOME"), "/nonexistent");
 	assert_string_equal(getenv("PGSERVICEFILE"), "/dev/null");
+	assert_string_equal(getenv("OPENSSL_CONF"), "/dev/null");
 	assert_string_equal(getenv("TZ"), "UTC");
 	s.close(s.context);
 }
