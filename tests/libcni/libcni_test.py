@@ -8,36 +8,15 @@ import subprocess
 import tempfile
 import unittest
 
-import golang
+import libcni
 import pg
 import plugin
 import plugin_case
 import tap
 from plugin_case import VERSIONS
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-MODULE = 'github.com/containernetworking/cni'
-GO = golang.find(21)
 A, B = '10.0.0.5/24', 'fd00::5/64'
 CHAINED = [{'type': plugin.NET}, {'type': plugin.NET, 'chained': True}]
-
-
-def go(*args, timeout=280):
-    return subprocess.run([GO, *args], cwd=HERE, env=golang.ENV, capture_output=True, text=True, timeout=timeout,
-                          check=False)
-
-
-def driver(version, *options):
-    """main.go with this libcni, built where it is not yet; it is skipped where the module cannot be had."""
-    if not GO:
-        raise unittest.SkipTest(f'no Go 1.21, so nothing is tried through libcni {version}')
-    program = os.path.join(pg.ROOT, 'build', 'libcni', version)
-    built = go('build', '-mod=readonly', '-buildvcs=false', *options, '-o', program, '.')
-    if built.returncode and go('mod', 'download', f'{MODULE}@v{version}').returncode:
-        raise unittest.SkipTest(f'libcni {version} cannot be downloaded')
-    if built.returncode:
-        raise AssertionError(built.stdout + built.stderr)
-    return program
 
 
 class Outcome:
@@ -64,7 +43,7 @@ class Through(plugin_case.PluginCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.driver = driver(cls.version, *cls.options)
+        cls.driver = libcni.driver(cls.version, *cls.options)
         super().setUpClass()
 
     def setUp(self):
@@ -260,13 +239,13 @@ class Libcni_1_3_1(Common):
 
 
 class Source(unittest.TestCase):
-    @unittest.skipUnless(GO, 'no Go 1.21')
+    @unittest.skipUnless(libcni.GO, 'no Go 1.21')
     def test_it_is_formatted_and_nothing_looks_wrong(self):
-        gofmt = os.path.join(os.path.dirname(os.path.realpath(GO)), 'gofmt')
-        done = subprocess.run([gofmt, '-l', '.'], cwd=HERE, capture_output=True, text=True, timeout=60, check=True)
+        gofmt = os.path.join(os.path.dirname(os.path.realpath(libcni.GO)), 'gofmt')
+        done = subprocess.run([gofmt, '-l', '.'], cwd=libcni.FOLDER, capture_output=True, text=True, timeout=60, check=True)
         self.assertEqual(done.stdout, '')
         for options in (Libcni_1_3_1.options, Libcni_1_1_2.options):
-            done = go('vet', '-mod=readonly', *options, '.')
+            done = libcni.go('vet', '-mod=readonly', *options, '.')
             self.assertEqual(done.returncode, 0, done.stderr)
 
 

@@ -194,7 +194,8 @@ class Hosts(unittest.TestCase):
         with faults.Session(server) as lock:
             lock.say('BEGIN; LOCK TABLE public.ips IN EXCLUSIVE MODE')
             client = subprocess.Popen([*runtime.through, CLIENT, runtime.socket, 'run', 'killed', 'uid-killed', '0'], cwd='/',
-                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, 'CGROUP_PARENT': '/ipam-crio' if name == 'crio' else ''})
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                      env={**os.environ, 'CGROUP_PARENT': '/ipam-crio' if name == 'crio' else ''})
             faults.wait_until(lambda: faults.backends(server, "wait_event_type = 'Lock'"), 20, 'ADD waits')
             runtime.stop()
             lock.say('COMMIT')
