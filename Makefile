@@ -153,7 +153,7 @@ library-trial: $(O)/tests/bench/floor
 # WRAP_x_test holds what x_test.c needs besides (-Wl,--wrap=...).
 WRAP_output_test = -Wl,--wrap=close
 WRAP_store_test = -Wl,--wrap=PQlibVersion
-WRAP_resolve_test = -Wl,--wrap=getaddrinfo,--wrap=freeaddrinfo
+WRAP_resolve_test = -Wl,--wrap=getaddrinfo,--wrap=freeaddrinfo,--wrap=pipe2,--wrap=epoll_create1
 $(O)/tests/unit/%_test: $(O)/tests/unit/%_test.o $(O)/tests/unit/shared.a $(O)/src/all.a
 	$(CC) $(CFLAGS) -pie $(LDFLAGS) $(PQ_WRAP) $(WRAP_$(@F)) -o $@ $< -Wl,--start-group $(filter %.a,$^) \
 		$(PQ_LIBS) -Wl,--end-group $(CJSON_LIBS) -lcrypto -lcmocka

@@ -23,19 +23,19 @@ enum wait_result connect_wait(PGconn *conn, const struct deadline *deadline, sho
  * puts into it goes to out->sqlstate. */
 void note_error_text(const char *words, struct query_result *out);
 
-#define RESOLVE_MAX 8 /* addresses of one name that are tried */
+#define RESOLVE_MAX 62 /* addresses of one name that are used: what one write to a pipe holds */
 
 /* Is it a name that has to be asked for: not an address, not the folder of a socket? */
 bool resolve_needed(const char *host);
 
-/*
- * Asks for all names among the hosts at the same time, each in a child process, and takes them out
- * of the list. hosts_known takes in the answers: each address becomes a host of the list.
- */
+/* Takes the names out of the list of hosts, to be asked for. */
 void hosts_ask(struct db_hosts *hosts);
 
-/* How many hosts are known. Waits until there are more than `besides` or nothing is asked for any
- * more, but not longer than the deadline. */
+/*
+ * How many hosts are known: each address of a name becomes one. Asks for all names at the same
+ * time, each in a child process. Waits until more than `besides` are known or nothing is asked for
+ * any more, but not longer than the deadline.
+ */
 size_t hosts_known(struct db_hosts *hosts, size_t besides, const struct deadline *d);
 
 /* Ends the child processes that are still asking. */

@@ -18,6 +18,7 @@ struct db_hosts {
 	size_t configured;      /* how many the configuration names; each address of a name is one
 				   of the list, once it is known */
 	struct names *names;    /* those that are asked for: see hosts_ask */
+	struct log *log;        /* told of what cannot be used */
 	char unknown_name[320]; /* why a name has no address; "" while none failed */
 	const char **keys, **values; /* the other keywords; both lists end with NULL */
 	size_t n_others;

@@ -5,6 +5,8 @@
  * asks anew begins with the dead one again. Meanwhile the hosts that are known are tried.
  */
 #include <arpa/inet.h>
+#include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -15,32 +17,37 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/process.h"
 #include "store/connect.h"
 
-/* Seconds until a name server that cannot answer now is asked again. */
+/* Seconds until a name server that cannot answer now is asked again, and until a child process that
+ * could not be started is. */
 #define ASK_AGAIN 1
+#define START_AGAIN 0.1
 
 struct name {
 	struct db_host host;
 	struct process_call asking;
-	bool is_open; /* no final answer yet */
+	enum { DONE, TO_ASK, ASKING } state;
 };
 
 struct names {
 	struct name *list;
 	size_t n;
-	size_t n_open;
-	int epoll; /* readable when one of them has an answer */
+	size_t n_open; /* without a final answer yet */
+	int epoll;     /* readable when one of them has an answer */
 };
 
 /* What a child says. A pipe takes it in one piece. */
 struct answer {
 	int status; /* of getaddrinfo */
 	int n;
+	int left_off;
 	char text[RESOLVE_MAX][64];
 };
+_Static_assert(sizeof(struct answer) <= PIPE_BUF, "a pipe takes it in one piece");
 
 bool resolve_needed(const char *host)
 {
@@ -56,13 +63,21 @@ static struct answer ask_once(const char *host)
 	struct addrinfo *all = NULL;
 	struct answer a = { .status = getaddrinfo(host, NULL, &hints, &all) };
 
-	for (const struct addrinfo *i = all; i && a.n < RESOLVE_MAX; i = i->ai_next)
-		if (getnameinfo(i->ai_addr, i->ai_addrlen, a.text[a.n], sizeof(a.text[a.n]), NULL,
-				0, NI_NUMERICHOST) == 0)
+	for (const struct addrinfo *i = all; i; i = i->ai_next)
+		if (a.n == RESOLVE_MAX)
+			a.left_off++;
+		else if (getnameinfo(i->ai_addr, i->ai_addrlen, a.text[a.n], sizeof(a.text[a.n]),
+				     NULL, 0, NI_NUMERICHOST) == 0)
 			a.n++;
 	if (all)
 		freeaddrinfo(all);
 	return a;
+}
+
+/* No name server that can answer, or something that the system is short of. */
+static bool may_pass(int status)
+{
+	return status == EAI_AGAIN || status == EAI_MEMORY || status == EAI_SYSTEM;
 }
 
 /* Runs in the child, which is killed when the call ends. */
@@ -71,7 +86,7 @@ static void ask(void *host, int reply_fd)
 	for (;;) {
 		struct answer a = ask_once(host);
 
-		if (write(reply_fd, &a, sizeof(a)) != (ssize_t)sizeof(a) || a.status != EAI_AGAIN)
+		if (write(reply_fd, &a, sizeof(a)) != (ssize_t)sizeof(a) || !may_pass(a.status))
 			return;
 		sleep(ASK_AGAIN);
 	}
@@ -89,13 +104,30 @@ static void start(struct db_hosts *hosts, struct name *name)
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = name };
 	struct err e;
 
-	if (process_call_start(ask, (void *)name->host.host, &name->asking, &e) < 0) {
+	if (names->epoll < 0)
+		names->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (names->epoll < 0) {
+		note_failure(hosts, name->host.host, strerror(errno));
+	} else if (process_call_start(ask, (void *)name->host.host, &name->asking, &e) < 0) {
 		note_failure(hosts, name->host.host, e.msg);
-		return;
+	} else {
+		name->state = ASKING;
+		epoll_ctl(names->epoll, EPOLL_CTL_ADD, name->asking.reply_fd, &event);
 	}
-	name->is_open = true;
-	names->n_open++;
-	epoll_ctl(names->epoll, EPOLL_CTL_ADD, name->asking.reply_fd, &event);
+}
+
+/* false: not all, since the system is short of processes or descriptors. */
+static bool start_all(struct db_hosts *hosts)
+{
+	struct names *names = hosts->names;
+	bool all = true;
+
+	for (size_t i = 0; i < names->n; i++) {
+		if (names->list[i].state == TO_ASK)
+			start(hosts, &names->list[i]);
+		all &= names->list[i].state != TO_ASK;
+	}
+	return all;
 }
 
 /* A name that is there several times, with other ports, is asked for once. */
@@ -117,18 +149,20 @@ void hosts_ask(struct db_hosts *hosts)
 	hosts->names = names;
 	for (size_t i = 0; i < hosts->n; i++) {
 		const struct db_host *h = &hosts->list[i];
+		struct name *name = &names->list[names->n];
 
-		if ((h->hostaddr && h->hostaddr[0]) || !resolve_needed(h->host))
+		if ((h->hostaddr && h->hostaddr[0]) || !resolve_needed(h->host)) {
 			hosts->list[kept++] = *h;
-		else
-			names->list[names->n++].host = *h;
+			continue;
+		}
+		names->n++;
+		name->host = *h;
+		if (first_of(names, h->host) == name) {
+			name->state = TO_ASK;
+			names->n_open++;
+		}
 	}
 	hosts->n = kept;
-	if (names->n)
-		names->epoll = epoll_create1(EPOLL_CLOEXEC);
-	for (size_t i = 0; i < names->n; i++)
-		if (first_of(names, names->list[i].host.host) == &names->list[i])
-			start(hosts, &names->list[i]);
 }
 
 static void add_host(struct db_hosts *hosts, const struct db_host *name, const char *address)
@@ -143,7 +177,7 @@ static void add_host(struct db_hosts *hosts, const struct db_host *name, const c
 static int end(struct names *names, struct name *name)
 {
 	epoll_ctl(names->epoll, EPOLL_CTL_DEL, name->asking.reply_fd, NULL);
-	name->is_open = false;
+	name->state = DONE;
 	names->n_open--;
 	return process_call_end(&name->asking, NULL);
 }
@@ -156,7 +190,7 @@ static void take_answer(struct db_hosts *hosts, struct name *name)
 	bool whole = read(name->asking.reply_fd, &a, sizeof(a)) == (ssize_t)sizeof(a);
 	int status;
 
-	if (whole && a.status == EAI_AGAIN) { /* the child asks again */
+	if (whole && may_pass(a.status)) { /* the child asks again */
 		note_failure(hosts, host, gai_strerror(a.status));
 		return;
 	}
@@ -169,6 +203,9 @@ static void take_answer(struct db_hosts *hosts, struct name *name)
 		note_failure(hosts, host, "the process that asked gave no answer");
 	else if (a.status != 0 || a.n == 0)
 		note_failure(hosts, host, gai_strerror(a.status ? a.status : EAI_NONAME));
+	if (a.left_off)
+		log_line(hosts->log, LOG_WARNING, "\"%s\" has %d addresses, of which %d are used",
+			 host, a.n + a.left_off, a.n);
 	for (size_t n = 0; n < hosts->names->n; n++)
 		for (int i = 0; i < a.n; i++)
 			if (strcmp(hosts->names->list[n].host.host, host) == 0)
@@ -182,16 +219,19 @@ size_t hosts_known(struct db_hosts *hosts, size_t besides, const struct deadline
 	struct epoll_event event;
 
 	while (names->n_open) {
-		enum wait_result ready =
-			deadline_wait(hosts->n > besides ? &now : d, names->epoll, POLLIN);
+		bool all = start_all(hosts), enough = hosts->n > besides;
+		struct deadline turn = all ? *d : deadline_sub(d, START_AGAIN);
+		enum wait_result ready = deadline_wait(enough ? &now : &turn, names->epoll, POLLIN);
 
-		if (ready != WAIT_READY) {
-			if (hosts->n == 0 && !hosts->unknown_name[0])
-				note_failure(hosts, names->list[0].host.host, wait_reason(ready));
-			break;
-		}
-		if (epoll_wait(names->epoll, &event, 1, 0) == 1)
+		if (ready == WAIT_READY && epoll_wait(names->epoll, &event, 1, 0) == 1) {
 			take_answer(hosts, event.data.ptr);
+			continue;
+		}
+		ready = deadline_check(d);
+		if (ready != WAIT_READY && hosts->n == 0 && !hosts->unknown_name[0])
+			note_failure(hosts, names->list[0].host.host, wait_reason(ready));
+		if (ready != WAIT_READY || enough)
+			break;
 	}
 	return hosts->n;
 }
@@ -201,7 +241,7 @@ void hosts_end(struct db_hosts *hosts)
 	struct names *names = hosts->names;
 
 	for (size_t i = 0; names && i < names->n; i++)
-		if (names->list[i].is_open)
+		if (names->list[i].state == ASKING)
 			end(names, &names->list[i]);
 	if (names && names->epoll >= 0)
 		close(names->epoll);

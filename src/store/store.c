@@ -396,6 +396,7 @@ int store_open(const cJSON *ipam, const char *application_name, struct log *log,
 	use_no_modules();
 	if (check_libpq(e) < 0 || db_hosts_read(ipam, application_name, &db->hosts, e) < 0)
 		return -1;
+	db->hosts.log = log;
 	db->retry = (struct retry){ .query = query,
 				    .known = known,
 				    .context = db,

@@ -2,6 +2,7 @@
 #include "fake_server.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,6 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/memory.h"
+#include "memory_fds.h"
 #include "store/connect.h"
 
 TEST(what_is_a_name)
@@ -71,17 +75,40 @@ int __wrap_getaddrinfo(const char *host, const char *service, const struct addri
 		return EAI_NONAME;
 	if (strcmp(host, "busy") == 0 || (strcmp(host, "later") == 0 && asked == 1))
 		return EAI_AGAIN;
+	if (strcmp(host, "short") == 0 && asked == 1)
+		return EAI_MEMORY;
 	*out = an_address("10.0.0.1", NULL);
 	if (strcmp(host, "two") == 0)
 		*out = an_address("10.0.0.2", *out);
-	for (int i = 0; i < 20 && strcmp(host, "many") == 0; i++)
-		*out = an_address("10.0.0.3", *out);
+	if (strcmp(host, "many") == 0 || strcmp(host, "crowd") == 0)
+		for (int i = 1; i < (strcmp(host, "many") == 0 ? RESOLVE_MAX : 100); i++)
+			*out = an_address(mem_printf("10.0.0.%d", i + 1), *out);
 	return 0;
 }
 
 void __wrap_freeaddrinfo(struct addrinfo *all)
 {
 	(void)all;
+}
+
+int __wrap_epoll_create1(int flags);
+int __real_epoll_create1(int flags);
+int __wrap_pipe2(int ends[2], int flags);
+int __real_pipe2(int ends[2], int flags);
+
+/* So often there is no descriptor left. */
+static int no_epoll, no_pipe;
+
+int __wrap_epoll_create1(int flags)
+{
+	errno = EMFILE;
+	return no_epoll-- > 0 ? -1 : __real_epoll_create1(flags);
+}
+
+int __wrap_pipe2(int ends[2], int flags)
+{
+	errno = EMFILE;
+	return no_pipe-- > 0 ? -1 : __real_pipe2(ends, flags);
 }
 
 static struct db_hosts asked(const char *list)
@@ -111,9 +138,29 @@ TEST(each_address_of_a_name_is_a_host)
 	assert_string_equal(hosts.list[1].hostaddr, "10.0.0.1");
 	assert_string_equal(db_hosts_session_attrs(&hosts), "read-write");
 	end(&hosts);
-	hosts = asked("many");
-	assert_int_equal(hosts_known(&hosts, 0, &l), RESOLVE_MAX);
-	end(&hosts);
+}
+
+TEST(of_too_many_addresses_some_are_used_and_it_is_said)
+{
+	static const char *const names[] = { "many", "crowd" };
+	struct log log = { .level = LOG_WARNING, .err = memory(""), .file = -1 };
+	char said[256];
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct db_hosts hosts = asked(names[i]);
+		struct deadline l = deadline_in(10);
+
+		hosts.log = &log;
+		text_in(log.err, said, sizeof(said));
+		assert_string_equal(said, ""); /* "many" are not too many */
+		assert_int_equal(hosts_known(&hosts, 0, &l), RESOLVE_MAX);
+		assert_string_equal(hosts.list[RESOLVE_MAX - 1].hostaddr,
+				    i ? "10.0.0.39" : "10.0.0.1");
+		end(&hosts);
+	}
+	text_in(log.err, said, sizeof(said));
+	assert_non_null(strstr(said, "\"crowd\" has 100 addresses, of which 62 are used\n"));
+	close(log.err);
 }
 
 TEST(one_address_is_one_host)
@@ -202,12 +249,40 @@ TEST(names_that_are_given_up)
 
 TEST(a_name_server_that_cannot_answer_now_is_asked_again)
 {
-	struct db_hosts hosts = asked("later");
-	struct deadline l = deadline_in(10);
+	static const char *const names[] = { "later", "short" };
 
-	assert_int_equal(hosts_known(&hosts, 0, &l), 1);
-	assert_true(deadline_left(&l) < 9.5);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		struct db_hosts hosts = asked(names[i]);
+		struct deadline l = deadline_in(10);
+
+		assert_int_equal(hosts_known(&hosts, 0, &l), 1);
+		assert_true(deadline_left(&l) < 9.5);
+		end(&hosts);
+	}
+}
+
+TEST(what_could_not_be_started_is_started_later)
+{
+	struct deadline l = deadline_in(10), moment = deadline_in(0.3);
+	struct db_hosts hosts;
+
+	for (int n = 1; n < 4; n++) {
+		no_epoll = n == 1 ? 0 : 2;
+		no_pipe = n;
+		hosts = asked("two,10.9.9.9,one");
+		assert_int_equal(hosts_known(&hosts, 0, &l), 1); /* without waiting */
+		assert_int_equal(hosts_known(&hosts, 3, &l), 4);
+		end(&hosts);
+	}
+	assert_true(deadline_left(&l) > 5);
+	no_pipe = 1000;
+	hosts = asked("one");
+	assert_int_equal(hosts_known(&hosts, 0, &moment), 0);
+	assert_string_equal(hosts.unknown_name,
+			    "could not translate host name \"one\" to an address: "
+			    "pipe: Too many open files");
 	end(&hosts);
+	no_pipe = 0;
 }
 
 TEST(nobody_waits)
