@@ -11,6 +11,7 @@ VERSION = 1.0.0
 
 PREFIX ?= /usr/local
 CNIBINDIR ?= /opt/cni/bin
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
 PKG_CONFIG ?= pkg-config
 CFLAGS ?= -O2 -g
@@ -257,9 +258,11 @@ man: $(MAN)
 $(O)/%.8: $(O)/% .packaging/man.sh $(wildcard README.md */README.md)
 	EMULATOR='$(EMULATOR)' .packaging/man.sh $< >$@.new && mv $@.new $@
 
-# A plugin may be running: each is written under another name and renamed into place.
+# A plugin may be running: each is written under another name and renamed into place. The GC service gets the paths
+# that things have here.
+GC_SCRIPT = $(PREFIX)/lib/ipam-status-cni/cni-gc.sh
 install: all man
-	install -d $(DESTDIR)$(CNIBINDIR) $(DESTDIR)$(PREFIX)/share/man/man8
+	install -d $(DESTDIR)$(CNIBINDIR) $(DESTDIR)$(PREFIX)/share/man/man8 $(DESTDIR)$(UNITDIR)
 	for p in status-cni ipam-status-cni; do \
 		install -m 0755 $(BINDIR)/$$p $(DESTDIR)$(CNIBINDIR)/.$$p.new && \
 		mv -f $(DESTDIR)$(CNIBINDIR)/.$$p.new $(DESTDIR)$(CNIBINDIR)/$$p || exit 1; \
@@ -268,12 +271,16 @@ install: all man
 	for f in $$(find sql examples -type f); do \
 		install -D -m $$([ -x $$f ] && echo 0755 || echo 0644) $$f $(DESTDIR)$(PREFIX)/share/ipam-status-cni/$$f || exit 1; \
 	done
+	install -D -m 0755 examples/gc/cni-gc.sh $(DESTDIR)$(GC_SCRIPT)
+	install -m 0644 examples/gc/cni-gc@.service examples/gc/cni-gc@.timer $(DESTDIR)$(UNITDIR)
+	sed -i -e 's|^ExecStart=[^ ]*|ExecStart=$(GC_SCRIPT)|; s|^\[Service\]|&\nEnvironment=CNI_PATH=$(CNIBINDIR)|' \
+		-e 's| Install cni-gc.sh into [^ ]*\.||' $(DESTDIR)$(UNITDIR)/cni-gc@.service
 
 # A Debian package of the static executables: build/ipam-status-cni_VERSION_ARCHITECTURE.deb
 deb:
 	@[ $(LINK) = static ] || { echo '*** make deb packages the static build: run ./setup_dependencies.sh' >&2; exit 1; }
 	rm -rf $(O)/deb
-	$(MAKE) install DESTDIR=$(O)/deb PREFIX=/usr CNIBINDIR=/usr/lib/cni
+	$(MAKE) install DESTDIR=$(O)/deb PREFIX=/usr CNIBINDIR=/usr/lib/cni UNITDIR=/lib/systemd/system
 	.packaging/deb.sh $(O)/deb $(VERSION)
 
 clean:

@@ -11,7 +11,7 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 readonly root=$1 version=$2 name=ipam-status-cni
 readonly maintainer='The status-cni authors <status-cni@packages.example.org>'
-readonly doc=$root/usr/share/doc/$name unit=$root/lib/systemd/system script=/usr/lib/$name/cni-gc.sh
+readonly doc=$root/usr/share/doc/$name
 
 # The time that files have: of the last commit, so that the same commit makes the same package.
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || stat -c %Y Makefile)}
@@ -26,17 +26,6 @@ executables() {
 	for program in "$root"/usr/lib/cni/*; do
 		"$strip" --strip-unneeded --remove-section=.comment --remove-section=.note "$program"
 	done
-}
-
-# The GC service and its timer, with the paths that things have here.
-units() {
-	install -D -m 0755 "$root/usr/share/$name/examples/gc/cni-gc.sh" "$root$script"
-	install -d "$unit"
-	install -m 0644 "$root"/usr/share/$name/examples/gc/*.timer "$unit"
-	sed -e "s|^ExecStart=[^ ]*|ExecStart=$script|; s|^\[Service\]|&\nEnvironment=CNI_PATH=/usr/lib/cni:/opt/cni/bin|" \
-		-e "s| Install cni-gc.sh into [^ ]*\.||" \
-		"$root/usr/share/$name/examples/gc/cni-gc@.service" >"$unit/cni-gc@.service"
-	grep -q "^ExecStart=$script" "$unit/cni-gc@.service"
 }
 
 documents() {
@@ -85,7 +74,6 @@ control() {
 
 architecture=
 executables
-units
 documents
 control
 find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +

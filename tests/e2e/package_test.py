@@ -58,6 +58,17 @@ class Place(plugin_case.PluginCase):
             self.assertTrue(filecmp.cmp(self.at(share, name), os.path.join(pg.ROOT, name), shallow=False), name)
 
 
+    def gc_service(self, units, cnibin):
+        """The unit starts a script that is there, which finds the plugins. Returns the script."""
+        self.assertEqual(sorted(os.listdir(self.at(units))), ['cni-gc@.service', 'cni-gc@.timer'])
+        with open(self.at(units, 'cni-gc@.service'), encoding='utf-8') as f:
+            unit = f.read()
+        script, = re.findall(r'^ExecStart=/(\S+) %i$', unit, re.MULTILINE)
+        self.assertTrue(os.access(self.at(script), os.X_OK))
+        self.assertIn(f'\n[Service]\nEnvironment=CNI_PATH=/{cnibin}\n', unit)
+        return script
+
+
 class Install(Place):
     def install(self, *words):
         make('install', f'DESTDIR={self.root}', *words)
@@ -67,11 +78,13 @@ class Install(Place):
         self.life('opt/cni/bin')
         self.same_as_here('usr/local/share/ipam-status-cni')
         self.assertEqual(sorted(os.listdir(self.at('usr/local/share/man/man8'))), ['ipam-status-cni.8', 'status-cni.8'])
+        self.assertEqual(self.gc_service('usr/local/lib/systemd/system', 'opt/cni/bin'), 'usr/local/lib/ipam-status-cni/cni-gc.sh')
 
     def test_where_they_are_told(self):
         self.install('PREFIX=/usr', 'CNIBINDIR=/usr/libexec/cni')
         self.assertEqual(sorted(os.listdir(self.at('usr/libexec/cni'))), sorted(BOTH))
         self.same_as_here('usr/share/ipam-status-cni')
+        self.gc_service('usr/lib/systemd/system', 'usr/libexec/cni')
         self.assertEqual(os.listdir(self.root), ['usr'])
 
     def test_a_plugin_that_runs_meanwhile_does_not_mind(self):
@@ -116,12 +129,7 @@ class Package(Place):
         self.dpkg('--install', self.file)
         self.life('usr/lib/cni')
         self.same_as_here('usr/share/ipam-status-cni')
-        with open(self.at('lib/systemd/system/cni-gc@.service'), encoding='utf-8') as f:
-            unit = f.read()
-        script, = re.findall(r'^ExecStart=/(\S+) %i$', unit, re.MULTILINE)
-        self.assertTrue(os.access(self.at(script), os.X_OK))
-        self.assertIn('\nEnvironment=CNI_PATH=/usr/lib/cni:', unit)
-        self.assertTrue(os.path.exists(self.at('lib/systemd/system/cni-gc@.timer')))
+        self.gc_service('lib/systemd/system', 'usr/lib/cni')
         self.dpkg('--purge', 'ipam-status-cni')
         self.assertEqual([name for name in os.listdir(self.root) if name != 'var'], [])
 
