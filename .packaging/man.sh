@@ -44,7 +44,7 @@ table() {
 		index($0, head) == 1 { on = 1; third = $4; getline; next }
 		on && !/^[|]/ { exit }
 		on {
-			if ($4 == "") more = ""
+			if ($4 == "" || $4 == "nothing") more = ""
 			else if (third == "what to do") more = ". " toupper(substr($4, 1, 1)) substr($4, 2)
 			else more = "  (" third ": " $4 ")"
 			print ".TP"; print $2; print $3 more
@@ -69,10 +69,10 @@ ipam_plugin() {
 	table 'key | meaning'
 	echo '.SH ADDRESSES'
 	echo 'An attachment asks for addresses in one of these ways:'
-	table 'source | form'
+	table 'source | to paste'
 }
 
-printf '.TH %s 8 "" "%s"\n.SH NAME\n' "${name^^}" "$version"
+printf '.TH %s 8 "" "%s"\n.ad l\n.SH NAME\n' "${name^^}" "$version"
 sed -nE '1s/^([^:]*): (.*)/\1 - \2/p' <<<"$help" | sed 's/^\([^ ]*\) - /\1 \\- /'
 printf '.SH SYNOPSIS\nCNI_COMMAND=... CNI_PATH=... \\fB%s\\fR <network.conf\n' "${name//-/\\-}"
 echo '.SH DESCRIPTION'

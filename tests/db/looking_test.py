@@ -1,5 +1,5 @@
 """The questions of sql/README.md, "Looking": each is asked as it stands there, of a table whose answers are known, by a
-member of ipam_reader. Needs PostgreSQL's server programs and psql."""
+member of ipam_reader; and what frees an address by hand. Needs PostgreSQL's server programs and psql."""
 import os
 import re
 
@@ -33,18 +33,23 @@ ANSWERS = [
 
 class Looking(privileges.Provision):
     settings = {'timezone': 'UTC'}
+    THEN = "'2026-11-24 14:30+00'"
+    INSERT = 'INSERT INTO public.ips (network, ip, pod_namespace, pod_name, pod_id, interface, node, boot_id, held_since, created_on) VALUES'
 
     def setUp(self):
         self.wipe()
         self.provision(IPAM_HISTORY='3650')
-        insert = ('INSERT INTO public.ips (network, ip, pod_namespace, pod_name, pod_id, interface, node, boot_id, held_since, created_on) '
-                  'VALUES ')
-        self.server.psql(f"""{insert} {GONE}; DELETE FROM public.ips;
-                             UPDATE public.ips_history SET held_until = '2026-11-24 14:20+00'; {insert} {ROWS};
+        self.server.psql(f"""{self.INSERT} {GONE}; DELETE FROM public.ips;
+                             UPDATE public.ips_history SET held_until = '2026-11-24 14:20+00'; {self.INSERT} {ROWS};
                              CREATE ROLE alice LOGIN PASSWORD 'a'; GRANT ipam_reader TO alice""")
+        self.questions = self.blocks('Looking')
+
+    @staticmethod
+    def blocks(head):
+        """The SQL that stands under a head of the page."""
         with open(PAGE, encoding='utf-8') as f:
-            section = re.search(r'^## Looking$(.*?)^## ', f.read(), re.MULTILINE | re.DOTALL).group(1)
-        self.questions = re.findall(r'^```sql\n(.*?)^```$', section, re.MULTILINE | re.DOTALL)
+            section = re.search(rf'^## {head}$(.*?)^## ', f.read(), re.MULTILINE | re.DOTALL).group(1)
+        return re.findall(r'^```sql\n(.*?)^```$', section, re.MULTILINE | re.DOTALL)
 
     def ask(self, sql):
         return self.server.psql(sql, user='alice', password='a')
@@ -62,6 +67,18 @@ class Looking(privileges.Provision):
         self.assertEqual(self.ask(full.replace('10.1.0.0/16', '10.1.0.8/29')),
                          [['all nodes', '2', '25.000'], ['node-1', '1', '12.500'], ['node-3', '1', '12.500']])
         self.assertEqual(self.ask(full.replace('10.1.0.0/16', 'fd00::/124')), [['all nodes', '1', '6.250'], ['node-3', '1', '6.250']])
+
+    def test_an_attachment_is_freed_by_hand(self):
+        """All that it holds, and nothing else."""
+        statement, = self.blocks('Free an address by hand')
+        self.server.psql("UPDATE public.ips SET position = 2 WHERE network = 'pods' AND pod_id = 'c9'; "
+                         f"{self.INSERT} ('pods', 'fd00::3/64', 'default', 'web-0', 'c9', 'eth0', 'node-1', 'b2', {self.THEN}, {self.THEN})")
+        others = "SELECT ip FROM public.ips WHERE (network, pod_id, interface) <> ('pods', 'c9', 'eth0') ORDER BY ip"
+        before = self.server.psql(others)
+        self.assertEqual(sorted(self.server.psql(statement, user='cni', password='cni')),
+                         [['pods', address, 'default', 'web-0', '2026-11-24 14:30:00+00'] for address in ('10.1.2.3', 'fd00::3')])
+        self.assertEqual(self.server.psql('SELECT ip FROM public.ips ORDER BY ip'), before)
+        self.assertEqual(self.server.psql(statement, user='cni', password='cni'), [])
 
 
 if __name__ == '__main__':

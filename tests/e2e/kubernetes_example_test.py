@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import textwrap
 import time
 import unittest
 
@@ -104,6 +105,15 @@ class Installer(unittest.TestCase):
 
     def test_wrong_use(self):
         self.assertEqual(self.run_script().wait(10), 2)
+
+
+class Multus(unittest.TestCase):
+    def test_its_network_is_the_one_that_is_tried_elsewhere(self):
+        with open(f'{kubernetes.FOLDER}/multus.yaml', encoding='utf-8') as f, \
+             open(f'{kubernetes.FOLDER}/../plugins/macvlan.conflist', encoding='utf-8') as same:
+            head, config = f.read().split('\n  config: |\n')
+            self.assertIn('\nkind: NetworkAttachmentDefinition\nmetadata:\n  name: lan\nspec:', head)
+            self.assertEqual(textwrap.dedent(config), same.read())
 
 
 class Network(unittest.TestCase):

@@ -152,10 +152,13 @@ class ManPages(unittest.TestCase):
             for line in lines:
                 self.assertIn(re.sub(r'\s+', ' ', line.strip()), text)
 
-    def test_they_have_every_key_and_every_code_of_the_README(self):
-        with open(os.path.join(pg.ROOT, 'README.md'), encoding='utf-8') as f:
-            rows = re.findall(r'^\| ((?:`[a-zA-Z]+` ?)+|\d+) \| ', f.read(), re.MULTILINE)
-        self.assertGreater(len(rows), 15)
+    def test_they_have_every_key_and_every_code_of_the_READMEs(self):
+        rows = []
+        for page, pattern in (('README.md', r'(?:`[a-zA-Z]+` ?)+'), ('examples/README.md', r'\d+')):
+            with open(os.path.join(pg.ROOT, page), encoding='utf-8') as f:
+                found = re.findall(rf'^\| ({pattern}) \| ', f.read(), re.MULTILINE)
+            self.assertGreater(len(found), 10, page)
+            rows += found
         text = self.page(plugin.IPAM)
         for row in rows:
             self.assertIn(f' {row.replace("`", "").strip()} ', text)
