@@ -30,8 +30,8 @@ struct db_hosts {
  * Reads libpq's keywords from the ipam object and splits the lists of hosts. Defaults: user cni,
  * dbname ipam; with `service` none, and the service's own hosts count. `application_name` counts
  * where neither gives one. CNI_INVALID_NETWORK_CONFIG for a value of the wrong type, a port that is
- * none, a connection string, a password file that libpq would ignore, and lists that do not fit
- * together.
+ * none, a connection string, what is no path where a file is meant, a password file that libpq
+ * would ignore, and lists that do not fit together.
  */
 int db_hosts_read(const cJSON *ipam, const char *application_name, struct db_hosts *out,
 		  struct err *e);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/memory.h"
@@ -78,16 +79,30 @@ static int check_passfile(const char *path, struct err *e)
 	return 0;
 }
 
+static bool is_one_of(const char *key, const char *const *keys)
+{
+	while (*keys && strcmp(key, *keys) != 0)
+		keys++;
+	return *keys;
+}
+
 /* People write a URL or a connection string here, which may hold a password: an error that repeated
  * it, libpq's too, would show it. None of these has such characters. */
 static bool is_conninfo(const char *key, const char *text)
 {
-	static const char *const keys[] = { "host", "hostaddr", "dbname", "service", "user" };
+	static const char *const keys[] = { "host", "hostaddr", "dbname", "service", "user", NULL };
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
-		if (strcmp(key, keys[i]) == 0)
-			return strstr(text, "://") || text[strcspn(text, "= \t\n\v\f\r")];
-	return false;
+	return is_one_of(key, keys) && (strstr(text, "://") || strpbrk(text, "= \t\n\v\f\r"));
+}
+
+/* Here people write the password or the key itself, or a line of a password file. What is not there
+ * may be repeated only where it looks like a path. */
+static bool is_no_path(const char *key, const char *text)
+{
+	static const char *const keys[] = { "passfile", "sslcert", "sslkey", NULL };
+
+	return is_one_of(key, keys) && access(text, F_OK) < 0 &&
+	       (text[0] != '/' || strpbrk(text, ":= \t\n\v\f\r"));
 }
 
 static int check_value(const char *key, const char *text, struct err *e)
@@ -99,6 +114,9 @@ static int check_value(const char *key, const char *text, struct err *e)
 			       "ipam.%s is a connection string: give host, port, user, password "
 			       "and dbname a key each",
 			       key);
+	if (is_no_path(key, text))
+		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
+			       "ipam.%s must be the absolute path of a file", key);
 	if (strcmp(key, "port") == 0 && !port_is_valid(text))
 		return err_set(e, CNI_INVALID_NETWORK_CONFIG,
 			       "ipam.port must be 1 to 65535, or one such number for each host, "

@@ -180,6 +180,12 @@ class Certificate(Tls):
         os.chmod(self.dir + '/other.key', 0o600)
         self.fails(*((name, self.showing(sslkey=f'{self.dir}/{name}')) for name in ('none.key', 'other.key')))
 
+    def test_what_may_be_the_key_or_a_password_itself_is_not_repeated(self):
+        for key in ('sslkey', 'sslcert', 'passfile'):
+            for value in ('s3cr3t', f'{self.server.host}:*:ipam:cni:s3cr3t', 'engine:s3cr3t', '-----BEGIN\ns3cr3t'):
+                answer = self.refused(self.ask('STATUS', ipam=self.showing(**{key: value}, timeout=1)), 7, key, 'path')
+                self.assertNotIn('s3cr3t', answer.said + answer.stderr)
+
     def test_a_key_with_a_password(self):
         self.showing()
         tls.openssl(self.dir, 'ec', '-in', 'host_1.key', '-aes256', '-passout', 'pass:s3cr3t words', '-out', 'closed.key')

@@ -225,6 +225,42 @@ TEST_IN_DIR(a_password_file_that_libpq_would_pass_over)
 	check_passfile(tmpdir_write(b, "own", "*:*:*:*:x\n", 0600), NULL);
 }
 
+/* What may be the secret itself is never repeated, and libpq would. */
+TEST_IN_DIR(a_secret_where_a_file_is_meant)
+{
+	static const char *const keys[] = { "passfile", "sslcert", "sslkey" };
+	static const char *const values[] = { "S3CRET",
+					      "*:*:ipam:cni:S3CRET",
+					      "/run/postgresql:5432:ipam:cni:S3CRET",
+					      "/9j4S3CRET==",
+					      "/S3 CRET",
+					      "tcp://S3CRET",
+					      "pkcs11:S3CRET",
+					      "-----BEGIN KEY-----\\nS3CRET" };
+	const char *there = tmpdir_write(*state, "CN=a b:c", "x", 0600);
+
+	for (size_t k = 0; k < COUNT(keys); k++) {
+		struct db_hosts t;
+		struct err e = { 0 };
+
+		for (size_t v = 0; v < COUNT(values); v++) {
+			const char *ipam = J(mem_printf("{'%s':'%s'}", keys[k], values[v]));
+
+			assert_int_equal(db_hosts_read(json_of(ipam), "a name", &t, &e), -1);
+			assert_err(
+				&e, CNI_INVALID_NETWORK_CONFIG,
+				mem_printf("ipam.%s must be the absolute path of a file", keys[k]),
+				"");
+		}
+		assert_int_equal(
+			db_hosts_read(json_of(J(mem_printf("{'%s':'%s'}", keys[k], there))),
+				      "a name", &t, &e),
+			0);
+	}
+	check(&(struct given){ "{'sslcert':'/none/a.crt','sslkey':''}",
+			       "-/-/-" DEFAULTS " sslcert=/none/a.crt sslkey=" });
+}
+
 TEST(any_number_of_keys_in_bounded_time)
 {
 	struct strbuf keys = { 0 };
