@@ -69,11 +69,16 @@ class Looking(privileges.Provision):
         self.assertEqual(self.ask(full.replace('10.1.0.0/16', 'fd00::/124')), [['all nodes', '1', '6.250'], ['node-3', '1', '6.250']])
 
     def test_an_attachment_is_freed_by_hand(self):
-        """All that it holds, and nothing else."""
+        """All that it holds, and nothing of one that differs from it in one thing."""
         statement, = self.blocks('Free an address by hand')
         self.server.psql("UPDATE public.ips SET position = 2 WHERE network = 'pods' AND pod_id = 'c9'; "
-                         f"{self.INSERT} ('pods', 'fd00::3/64', 'default', 'web-0', 'c9', 'eth0', 'node-1', 'b2', {self.THEN}, {self.THEN})")
-        others = "SELECT ip FROM public.ips WHERE (network, pod_id, interface) <> ('pods', 'c9', 'eth0') ORDER BY ip"
+                         f'{self.INSERT} ' + ', '.join(
+                             f"('{network}', '{ip}/24', 'default', 'web-0', '{pod}', '{interface}', '{node}', 'b2', {self.THEN}, {self.THEN})"
+                             for network, ip, pod, interface, node in (
+                                 ('pods', 'fd00::3', 'c9', 'eth0', 'node-1'), ('other', '10.1.5.1', 'c9', 'eth0', 'node-1'),
+                                 ('pods', '10.1.5.2', 'c8', 'eth0', 'node-1'), ('pods', '10.1.5.3', 'c9', 'net1', 'node-1'),
+                                 ('pods', '10.1.5.4', 'c9', 'eth0', 'node-3'))))
+        others = "SELECT ip FROM public.ips WHERE NOT (network = 'pods' AND host(ip) IN ('10.1.2.3', 'fd00::3')) ORDER BY ip"
         before = self.server.psql(others)
         self.assertEqual(sorted(self.server.psql(statement, user='cni', password='cni')),
                          [['pods', address, 'default', 'web-0', '2026-11-24 14:30:00+00'] for address in ('10.1.2.3', 'fd00::3')])
