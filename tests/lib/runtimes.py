@@ -61,8 +61,9 @@ def image(file, name, folder, *command):
     return file
 
 
-def running(*words):
-    """Whether a process of the sandbox has one of the words in its command line."""
+def processes(*words):
+    """Those of the sandbox that have one of the words in their command line."""
+    found = []
     for pid in filter(str.isdigit, os.listdir('/proc')):
         try:
             with open(f'/proc/{pid}/cmdline', 'rb') as f:
@@ -70,8 +71,8 @@ def running(*words):
         except OSError:
             continue
         if int(pid) != os.getpid() and any(word in line for word in words):
-            return True
-    return False
+            found.append(int(pid))
+    return found
 
 
 def wait_until(condition, seconds, what):

@@ -365,7 +365,7 @@ class Hosts(unittest.TestCase):
             time.sleep(2)
             runtime.stop()
             # A plugin that it has started goes on. Only when it has ended its address is nobody's.
-            faults.wait_until(lambda: not runtimes.running(f'{runtime.dir}/bin/'), 30, 'its plugins have ended')
+            faults.wait_until(lambda: not runtimes.processes(f'{runtime.dir}/bin/'), 30, 'its plugins have ended')
             runtime.start()
             back[name].set()
 
