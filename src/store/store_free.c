@@ -14,15 +14,24 @@
  * $1 network, $2 node, $3 host id, $4 pod, $5 interface, $6 machine id, $7 boot id, $8 machine.
  *
  * The empty pair is all that a table of the Go demo knew of its hosts. What this machine recorded under another
- * name goes too. What a copy of this host's disk recorded for its own container of that name stays.
+ * name goes too: $6 is NULL where nobody could tell. What a copy of this host's disk recorded for its own
+ * container of that name stays.
  */
+#define DELETE_ATTACHMENT \
+	"DELETE FROM public.ips " \
+	"WHERE " GUARD "AND network = $1 AND pod_id = $4 AND interface = $5" \
+	" AND (node = $2 AND host_id = $3 AND NOT (" OTHER_MACHINE("$7", "$8") ")" \
+	" OR node = '' AND host_id = ''" \
+	" OR host_id = $6 AND machine = $8) "
+
 static const char DEL[] =
+	DELETE_ATTACHMENT
+	"RETURNING 'gone' AS kind, pg_catalog.host(ip) AS ip, pod_id, interface, pod_namespace, pod_name, " WARNINGS;
+
+/* The same after that found nothing, in case another server was asked: it says what stays, and writes. */
+static const char DEL_NOTHING[] =
 	"WITH gone AS ("
-	"DELETE FROM public.ips "
-	"WHERE " GUARD "AND network = $1 AND pod_id = $4 AND interface = $5"
-	" AND (node = $2 AND host_id = $3 AND NOT (" OTHER_MACHINE("$7", "$8") ")"
-	" OR node = '' AND host_id = ''"
-	" OR $6 <> '' AND $8 <> '' AND host_id = $6 AND machine = $8) "
+	DELETE_ATTACHMENT
 	"RETURNING ip, pod_id, interface, pod_namespace, pod_name"
 	") "
 	"SELECT 'gone' AS kind, pg_catalog.host(ip) AS ip, pod_id, interface, pod_namespace, pod_name,"
@@ -37,22 +46,29 @@ static const char DEL[] =
 
 /* clang-format on */
 
+/* A release is its own proof: most calls end with it, in two thirds of the time of the other. */
 int database_del(void *db, const struct attachment *a, const struct deadline *d,
 		 struct released_rows *out, struct err *e)
 {
 	const struct node *node = a->node;
+	bool known = *or_empty(node->machine_id) && *or_empty(node->machine);
 	const char *const v[] = { a->network,
 				  node->name,
 				  node->host_id,
 				  a->pod,
 				  a->interface,
-				  or_empty(node->machine_id),
+				  known ? node->machine_id : NULL,
 				  or_empty(node->boot_id),
 				  or_empty(node->machine) };
-	const struct statement s = { DEL, v, sizeof(v) / sizeof(*v) };
+	struct statement s = { DEL, v, sizeof(v) / sizeof(*v) };
 	struct rows r;
 
 	*out = (struct released_rows){ 0 };
+	if (database_run(db, &s, d, note_released, out, &r, e) < 0)
+		return STORE_FAILED;
+	if (r.n > 0)
+		return STORE_DONE;
+	s.sql = DEL_NOTHING;
 	return database_run(db, &s, d, note_released, out, &r, e);
 }
 
@@ -177,8 +193,6 @@ int database_status(void *db, const struct deadline *d, struct store_status *out
 }
 
 const struct sql sql_free[] = {
-	{ "DEL", DEL },
-	{ "GC", GC },
-	{ "STATUS", STATUS },
+	{ "DEL", DEL }, { "DEL_NOTHING", DEL_NOTHING }, { "GC", GC }, { "STATUS", STATUS },
 	{ NULL, NULL },
 };

@@ -36,6 +36,7 @@ NAMES = {
     'TAKE_OVER': "'pod9', 'eth0', '{10.9.0.3/24}', 'net', 'n1', 'h1', 'boot', NULL, NULL, NULL, 'm', '{1}', '{10.0.0.1}', '60', '1'",
     'RELEASE': "'{1@5,2@5}', 'net', 'n7', 'h7', 'pod9', 'eth0'",
     'DEL': "'net', 'n7', 'h7', 'pod9', 'eth0', 'h8', 'boot', 'm'",
+    'DEL_NOTHING': "'net', 'n7', 'h7', 'pod9', 'eth0', 'h8', 'boot', 'm'",
     'GC': f"'net', 'n7', 'h7', {LIST}, 'boot', '60', '0', 'h7', 'm'",
     'INSERT_IF_FREE': "'pod9', 'eth0', '{10.9.0.1/24,10.9.0.2/24}', 'net', 'n7', 'h7', 'boot', NULL, NULL, NULL, 'm', '{10.9.0.1,10.9.0.2}'",
     'INSERT_ONE_IF_FREE': "'pod9', 'eth0', '10.9.0.1/24', 'net', 'n7', 'h7', 'boot', NULL, NULL, NULL, 'm'",
@@ -200,11 +201,13 @@ class Statements(unittest.TestCase):
     def test_del_takes_what_this_machine_recorded_and_no_copy_s_rows(self):
         mine = {"'n7'": "'n1'", "'h7'": "'h1'", "'pod9'": "'pod1'"}
         renamed = mine | {"'n1'": "'x'", "'h1'": "'y'", "'n7'": "'x'", "'h7'": "'y'", "'h8'": "'h1'"}
-        self.leave('DEL', ((mine, {}, False), (mine, {'machine': "'another'"}, True),
-                           (mine, {'machine': "'another'", 'boot_id': "'boot'"}, False),
-                           (mine, {'machine': "''"}, False), (mine | {"'m'": "''"}, {'machine': "'another'"}, False),
-                           (renamed, {}, False), (renamed, {'machine': "'another'"}, True), (renamed, {'machine': "''"}, True),
-                           (renamed | {"'m'": "''"}, {'machine': "''"}, True), (renamed | {"'h1'": "''", "'h8'": "''"}, {}, True)))
+        for name in ('DEL', 'DEL_NOTHING'):
+            self.leave(name, ((mine, {}, False), (mine, {'machine': "'another'"}, True),
+                              (mine, {'machine': "'another'", 'boot_id': "'boot'"}, False),
+                              (mine, {'machine': "''"}, False), (mine | {"'m'": "''"}, {'machine': "'another'"}, False),
+                              (renamed, {}, False), (renamed, {'machine': "'another'"}, True), (renamed, {'machine': "''"}, True),
+                              (renamed | {"'m'": "''", "'h8'": 'NULL'}, {'machine': "''"}, True),
+                              (renamed | {"'h1'": "''", "'h8'": 'NULL'}, {}, True)))
 
     def test_gc_takes_what_an_earlier_life_has_left(self):
         mine = {"'n7'": "'n1'", "'h7'": "'h1'", 'pod1': 'pod0'}
@@ -233,9 +236,9 @@ class Statements(unittest.TestCase):
                 ('GC', {"'n7'": "'x'", "'h7'": "'h1'"}, {'machine': "'another'"}, set()),
                 ('GC', {"'n7'": "'x'", "'h7'": "'h1'", "'m'": "''"}, {'machine': "''"}, set()),
                 ('GC', mine | {"'net'": "'x'"}, {'boot_id': "'other'", 'created_on': young}, set()),
-                ('DEL', mine, {'boot_id': "'other'", 'machine': "'another'"}, {'duplicate'}),
-                ('DEL', mine | {"'eth0'": "'eth1'"}, {'boot_id': "'other'", 'machine': "'another'"}, set()),
-                ('DEL', mine, {'boot_id': "'other'", 'machine': "'m'"}, {'gone'})):
+                ('DEL_NOTHING', mine, {'boot_id': "'other'", 'machine': "'another'"}, {'duplicate'}),
+                ('DEL_NOTHING', mine | {"'eth0'": "'eth1'"}, {'boot_id': "'other'", 'machine': "'another'"}, set()),
+                ('DEL_NOTHING', mine, {'boot_id': "'other'", 'machine': "'m'"}, {'gone'})):
             with self.subTest(name, columns=columns):
                 self.assertEqual(self.kinds(name, changes, columns) - {'gone'} | (kinds & {'gone'}), kinds | {'said'})
 
@@ -247,7 +250,7 @@ class Statements(unittest.TestCase):
 
     def test_whatever_is_said_of_is_written(self):
         """A statement that finds nothing writes all the same."""
-        for name in ('FIND', 'FIND_FREE', 'FIND_HOLDER', 'DEL', 'GC', 'RELEASE'):
+        for name in ('FIND', 'FIND_FREE', 'FIND_HOLDER', 'DEL_NOTHING', 'GC', 'RELEASE'):
             arguments = NAMES[name].replace("'net'", "'none'")
             with self.subTest(name):
                 self.assertEqual(self.run_as_cni(f"""PREPARE s AS {self.texts[name]}; EXECUTE s({arguments}) \\g /dev/null
@@ -267,7 +270,7 @@ class Statements(unittest.TestCase):
     def test_no_search_path_changes_what_they_mean(self):
         self.server.psql(EVIL)
         self.addCleanup(self.server.psql, 'DROP SCHEMA evil CASCADE')
-        want = {name: self.answer(name) for name in ('FIND', 'FIND_FREE', 'FIND_FULL', 'DEL', 'GC')}
+        want = {name: self.answer(name) for name in ('FIND', 'FIND_FREE', 'FIND_FULL', 'DEL', 'DEL_NOTHING', 'GC')}
         for path in ('evil', 'evil, pg_catalog', ''):
             for name in NAMES:
                 with self.subTest(path=path, name=name):
@@ -279,7 +282,7 @@ class Statements(unittest.TestCase):
         return '\n'.join(row[0] for row in self.run_as_cni(text))
 
     def test_without_statistics_none_reads_the_whole_table(self):
-        for name in ('FIND', 'PICK', 'FIND_FREE', 'FIND_HOLDER', 'FIND_FULL', 'CONFIRM', 'TAKE_OVER', 'RELEASE', 'DEL', 'GC'):
+        for name in ('FIND', 'PICK', 'FIND_FREE', 'FIND_HOLDER', 'FIND_FULL', 'CONFIRM', 'TAKE_OVER', 'RELEASE', 'DEL', 'DEL_NOTHING', 'GC'):
             with self.subTest(name):
                 self.assertNotIn('Seq Scan on ips\n', self.plan(name) + '\n')
 
