@@ -8,14 +8,20 @@
 
 /* ---- DEL ---- */
 
+/* By which rows of this machine under another name are found: NULL where nobody could tell, and
+ * none is. */
+static const char *id_of_machine(const struct node *node)
+{
+	return *or_empty(node->machine_id) && *or_empty(node->machine) ? node->machine_id : NULL;
+}
+
 /* clang-format off */
 
 /*
- * $1 network, $2 node, $3 host id, $4 pod, $5 interface, $6 machine id, $7 boot id, $8 machine.
+ * $1 network, $2 node, $3 host id, $4 pod, $5 interface, $6 machine id or NULL, $7 boot id, $8 machine.
  *
  * The empty pair is all that a table of the Go demo knew of its hosts. What this machine recorded under another
- * name goes too: $6 is NULL where nobody could tell. What a copy of this host's disk recorded for its own
- * container of that name stays.
+ * name goes too. What a copy of this host's disk recorded for its own container of that name stays.
  */
 #define DELETE_ATTACHMENT \
 	"DELETE FROM public.ips " \
@@ -51,15 +57,10 @@ int database_del(void *db, const struct attachment *a, const struct deadline *d,
 		 struct released_rows *out, struct err *e)
 {
 	const struct node *node = a->node;
-	bool known = *or_empty(node->machine_id) && *or_empty(node->machine);
-	const char *const v[] = { a->network,
-				  node->name,
-				  node->host_id,
-				  a->pod,
-				  a->interface,
-				  known ? node->machine_id : NULL,
-				  or_empty(node->boot_id),
-				  or_empty(node->machine) };
+	const char *const v[] = {
+		a->network,   node->name,          node->host_id,           a->pod,
+		a->interface, id_of_machine(node), or_empty(node->boot_id), or_empty(node->machine)
+	};
 	struct statement s = { DEL, v, sizeof(v) / sizeof(*v) };
 	struct rows r;
 
@@ -78,7 +79,7 @@ int database_del(void *db, const struct attachment *a, const struct deadline *d,
 
 /*
  * $1 network, $2 node, $3 host id, $4 the valid attachments as JSON, $5 boot id, $6 uptime, $7 grace, $8 machine
- * id, $9 machine. A NULL among the valid ones would make NOT IN free nothing: the caller has validated them.
+ * id or NULL, $9 machine. A NULL among the valid ones would make NOT IN free nothing: the caller has validated them.
  *
  * Rows that stay and should be known of are answered too: of this machine under another name, of this node's name
  * with another machine id, of another host that has this node's name. They are found in one look and counted by
@@ -103,7 +104,7 @@ static const char GC[] =
 	" pod_id, interface, NULL, NULL, NULL, node, host_id, created_on::pg_catalog.text,"
 	" pg_catalog.date_part('epoch'::pg_catalog.text, created_on)::pg_catalog.text, NULL "
 	"FROM public.ips "
-	"WHERE network = $1 AND (node = $2 OR $8 <> '' AND host_id = $8 AND $9 <> '' AND machine = $9)"
+	"WHERE network = $1 AND (node = $2 OR host_id = $8 AND machine = $9)"
 	" AND (node <> $2 OR host_id <> $3 OR boot_id <> $5 AND NOT (" EARLIER("$5", "$6", "$9") ")) "
 	"UNION ALL "
 	"SELECT 'said', NULL, NULL, " WRITE ", NULL, NULL, NULL, NULL, NULL, NULL, " WARNINGS;
@@ -115,15 +116,9 @@ int database_gc(void *context, const struct gc_request *g, const struct deadline
 {
 	struct database *db = context;
 	const struct node *node = g->node;
-	const char *const v[] = { g->network,
-				  node->name,
-				  node->host_id,
-				  g->valid,
-				  node->boot_id,
-				  db->uptime,
-				  seconds(g->grace),
-				  or_empty(node->machine_id),
-				  or_empty(node->machine) };
+	const char *const v[] = { g->network,        node->name,          node->host_id,
+				  g->valid,          node->boot_id,       db->uptime,
+				  seconds(g->grace), id_of_machine(node), or_empty(node->machine) };
 	const struct statement s = { GC, v, sizeof(v) / sizeof(*v) };
 	struct rows r;
 

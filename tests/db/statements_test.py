@@ -234,7 +234,7 @@ class Statements(unittest.TestCase):
                 ('GC', {"'n7', 'h7'": "'x', ''", "'h7'": "'h1'"}, {'machine': "'m'"}, {'renamed'}),
                 ('GC', mine, {'boot_id': "'other'", 'created_on': old, 'machine': "'m'"}, {'gone'}),
                 ('GC', {"'n7'": "'x'", "'h7'": "'h1'"}, {'machine': "'another'"}, set()),
-                ('GC', {"'n7'": "'x'", "'h7'": "'h1'", "'m'": "''"}, {'machine': "''"}, set()),
+                ('GC', {"'n7'": "'x'", "'h7', 'm'": "NULL, ''", "'h7'": "'h1'"}, {'machine': "''"}, set()),
                 ('GC', mine | {"'net'": "'x'"}, {'boot_id': "'other'", 'created_on': young}, set()),
                 ('DEL_NOTHING', mine, {'boot_id': "'other'", 'machine': "'another'"}, {'duplicate'}),
                 ('DEL_NOTHING', mine | {"'eth0'": "'eth1'"}, {'boot_id': "'other'", 'machine': "'another'"}, set()),
@@ -245,7 +245,7 @@ class Statements(unittest.TestCase):
     def test_without_a_machine_id_gc_knows_no_other_name_of_its_own(self):
         rows = self.run_as_cni(f"""INSERT INTO public.ips (network, node, machine, pod_id, interface, ip)
                                         VALUES ('net', 'other', 'm', 'pod', 'eth0', '10.7.0.1');
-            PREPARE s AS {self.texts['GC']}; EXECUTE s('net', 'x', '', '[]', 'boot', '60', '0', '', 'm')""")
+            PREPARE s AS {self.texts['GC']}; EXECUTE s('net', 'x', '', '[]', 'boot', '60', '0', NULL, 'm')""")
         self.assertEqual([row[0] for row in rows], ['said'])
 
     def test_whatever_is_said_of_is_written(self):
