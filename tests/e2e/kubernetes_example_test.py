@@ -2,12 +2,13 @@
 """examples/kubernetes as far as it can be tried without Kubernetes: what the DaemonSet's script does to a node's folders, and
 the network of the ConfigMap. tests/kubernetes.sh has the rest. Needs root, busybox-static and a PostgreSQL server's programs.
 Not run with sanitizers."""
+import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
-import textwrap
 import time
 import unittest
 
@@ -108,12 +109,25 @@ class Installer(unittest.TestCase):
 
 
 class Multus(unittest.TestCase):
-    def test_its_network_is_the_one_that_is_tried_elsewhere(self):
-        with open(f'{kubernetes.FOLDER}/multus.yaml', encoding='utf-8') as f, \
-             open(f'{kubernetes.FOLDER}/../plugins/macvlan.conflist', encoding='utf-8') as same:
-            head, config = f.read().split('\n  config: |\n')
-            self.assertIn('\nkind: NetworkAttachmentDefinition\nmetadata:\n  name: lan\nspec:', head)
-            self.assertEqual(textwrap.dedent(config), same.read())
+    """Another test runs the same network, under macvlan."""
+
+    @staticmethod
+    def read(name):
+        with open(os.path.join(kubernetes.FOLDER, name), encoding='utf-8') as f:
+            return f.read()
+
+    def test_its_network_is_that_of_macvlan_but_for_the_routes(self):
+        head, config = self.read('multus.yaml').split('\n  config: |\n')
+        self.assertTrue(head.endswith('\napiVersion: k8s.cni.cncf.io/v1\nkind: NetworkAttachmentDefinition\nmetadata:\n  name: lan\nspec:'))
+        self.assertTrue(all(line.startswith('    ') for line in config.splitlines()))
+        same = json.loads(self.read('../plugins/macvlan.conflist'))
+        del same['plugins'][0]['ipam']['routes']
+        self.assertEqual(json.loads(config), same)
+
+    def test_a_pod_that_asks_for_it_names_it(self):
+        asks, = re.findall(r"^    (k8s.v1.cni.cncf.io/networks: '(.*)')$", self.read('README.md'), re.MULTILINE)
+        self.assertEqual([network['name'] for network in json.loads(asks[1])], ['lan'])
+        self.assertIn(f'`{asks[0]}`', self.read('../../README.md'))
 
 
 class Network(unittest.TestCase):
