@@ -5,6 +5,7 @@ Not run with sanitizers."""
 import json
 import os
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -15,11 +16,12 @@ import tap
 import upstream
 
 PATH = f'{plugin.BINDIR}:{upstream.FOLDER}'
+NEEDED = ('bridge', 'host-local', 'macvlan', 'ptp')
 VERSIONS = ('0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0')
 
 
 def setUpModule():
-    if not upstream.has('bridge', 'macvlan', 'ptp'):
+    if not upstream.has(*NEEDED):
         raise unittest.SkipTest(upstream.MISSING)
     globals()['server'] = pg.Server()
 
@@ -137,6 +139,44 @@ class Chained(Chain):
         self.assertEqual(rows(), [('pod1', '10.77.0.11')])
 
 
+class FailsTwice(Chain):
+    """Upstream's bridge, whatever the IPAM plugin is: a new bridge whose first pod goes again has no hardware address."""
+
+    def bridge(self, command, pod, ipam, args=''):
+        conf = {'cniVersion': '1.1.0', 'name': 'chain', 'type': 'bridge', 'bridge': 'br-test', 'isGateway': True, 'ipam': ipam}
+        return plugin.run(upstream.path('bridge'), command, conf, container=pod, netns=f'/var/run/netns/{pod}', args=args, path=PATH)
+
+    @staticmethod
+    def direct(command, ipam, args=''):
+        """The IPAM plugin itself, called for somebody else."""
+        folder = plugin.BINDIR if ipam['type'] == plugin.IPAM else upstream.FOLDER
+        return plugin.run(os.path.join(folder, ipam['type']), command, {'cniVersion': '1.1.0', 'name': 'chain', 'type': 'other', 'ipam': ipam},
+                          container='holder', args=args)
+
+    def fails_twice(self, ipam, args, refused):
+        """One that is refused, with the DEL that runtimes send then, and two that need not be."""
+        for pod, code, words in (('pod1', *refused), ('pod2', 999, "could not set bridge's mac: invalid argument"), ('pod3', 0, '')):
+            said = self.bridge('ADD', self.pod(pod), ipam, args.format(pod[-1]))
+            self.assertEqual(said.code, code, said.said)
+            self.assertIn(words, said.said)
+            if code:
+                self.assertEqual([row for row in rows() if row[0] == pod], [])
+                self.assertEqual(self.bridge('DEL', pod, ipam).code, 0)
+                self.assertEqual(self.direct('DEL', ipam).code, 0)
+
+    def test_ours(self):
+        ipam = plugin.ipam_conf(server, ranges=[[{'subnet': '10.77.0.0/24'}]])
+        self.assertEqual(self.direct('ADD', ipam, 'IP=10.77.0.11').code, 0)
+        self.fails_twice(ipam, 'IgnoreUnknown=1;IP=10.77.0.1{}', (100, 'address 10.77.0.11 is held by "holder"'))
+        self.assertEqual(rows(), [('pod3', '10.77.0.13')])
+
+    def test_host_local(self):
+        with tempfile.TemporaryDirectory() as folder:
+            ipam = {'type': 'host-local', 'ranges': [[{'subnet': '10.77.0.0/30'}]], 'dataDir': folder}
+            self.assertEqual(self.direct('ADD', ipam).code, 0)
+            self.fails_twice(ipam, '', (999, 'no IP addresses available'))
+
+
 def running(name):
     """Process ids of an executable of that name; a sandbox has no others than ours."""
     found = []
@@ -250,6 +290,6 @@ class CallerGone(Chain):
 
 if __name__ == '__main__':
     if sandbox.MARK not in os.environ:
-        upstream.get('bridge', 'macvlan', 'ptp')
+        upstream.get(*NEEDED)
     sandbox.enter()
     tap.main()

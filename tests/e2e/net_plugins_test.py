@@ -16,6 +16,7 @@ import unittest
 import libcni
 import pg
 import plugin
+import runtimes
 import sandbox
 import tap
 import upstream
@@ -23,7 +24,6 @@ import upstream
 EXAMPLES = os.path.join(pg.ROOT, 'examples', 'plugins')
 CNITOOL = os.path.join(pg.ROOT, 'plugins', 'cnitool')
 DRIVER = libcni.path(libcni.NEWEST)
-PATH = [plugin.BINDIR, upstream.FOLDER]
 NEEDED = ('bridge', 'ipvlan', 'macvlan', 'portmap', 'ptp')
 VERSIONS = ('1.0.0', '1.1.0')
 ANSWERS = """import socket
@@ -75,7 +75,7 @@ class Case(unittest.TestCase):
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.dir, self.pods = folder.name, []
+        self.dir, self.pods, self.path = folder.name, [], [plugin.BINDIR, upstream.FOLDER]
         self.passfile = os.path.join(self.dir, 'pgpass')
         with open(self.passfile, 'w', encoding='ascii') as f:
             f.write(f'*:*:ipam:cni:{server.password}\n')
@@ -101,13 +101,13 @@ class Case(unittest.TestCase):
 
     def cnitool(self, verb, network, pod='none', status=0, **env):
         done = subprocess.run([CNITOOL, verb, network, f'/var/run/netns/{pod}'], capture_output=True, text=True, timeout=60, cwd='/', check=False,
-                              env={**os.environ, 'NETCONFPATH': self.dir, 'CNI_PATH': ':'.join(PATH), **env})
+                              env={**os.environ, 'NETCONFPATH': self.dir, 'CNI_PATH': ':'.join(self.path), **env})
         self.assertEqual(done.returncode, status, f'{verb} {network} {pod}: {done.stdout}{done.stderr}')
         return done.stdout + done.stderr if status else done.stdout
 
     def libcni(self, verb, **keys):
         """A call that cnitool does not have, or not like this, on the files that it keeps."""
-        asked = {'verb': verb, 'list': self.list, 'path': PATH, 'cache': '/var/lib/cni', 'container': 'none', 'ifname': 'eth0', **keys}
+        asked = {'verb': verb, 'list': self.list, 'path': self.path, 'cache': '/var/lib/cni', 'container': 'none', 'ifname': 'eth0', **keys}
         done = subprocess.run([DRIVER], input=json.dumps(asked), capture_output=True, text=True, timeout=60, cwd='/', check=True)
         said = json.loads(done.stdout)
         self.assertEqual(said.pop('error', ''), '', done.stderr)
@@ -256,6 +256,18 @@ class Examples(Case):
             server.start()
         self.assertIn(f'port {server.port} failed: Connection refused', said)
         self.cnitool('status', network)
+
+    def test_debians_bridge_is_older_and_takes_only_1_0_0(self):
+        if not os.path.exists(f'{runtimes.DEBIAN_PLUGINS}/bridge'):
+            self.skipTest('containernetworking-plugins is not installed')
+        self.path[1] = runtimes.DEBIAN_PLUGINS
+        network, _ = self.write('bridge.conflist', '1.1.0')
+        ip('netns', 'add', 'newer')
+        self.pods.append('newer')
+        said = self.cnitool('add', network, 'newer', status=1)
+        self.assertRegex(said, r'incompatible CNI versions; config is "1\.1\.0", plugin supports \[.*"1\.0\.0"\]')
+        self.assertEqual(server.value("SELECT count(*) FROM public.ips"), '0')
+        self.works('bridge.conflist', '1.0.0')
 
     def test_ipvlan(self):
         if not kernel_has('ipvlan'):

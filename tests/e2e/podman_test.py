@@ -47,10 +47,10 @@ class Case(unittest.TestCase):
         self.addCleanup(lambda: self.podman.run('rm', '-f', '-t', '0', '-a'))
         self.network(NET, 'ipam-podman0', '10.91.0.0/16', 'fd00:91::/64')
 
-    def network(self, name, bridge, *subnets):
+    def network(self, name, bridge, *subnets, version='1.0.0'):
         # A DEL is to be lost, which takes as long as a DEL may take.
         ipam = plugin.ipam_conf(server, ranges=[[{'subnet': subnet}] for subnet in subnets], node='podman-host', timeout=4)
-        self.podman.network({'cniVersion': '1.0.0', 'name': name, 'plugins': [
+        self.podman.network({'cniVersion': version, 'name': name, 'plugins': [
             {'type': 'bridge', 'bridge': bridge, 'isGateway': True, 'capabilities': {'ips': True}, 'ipam': ipam},
             {'type': plugin.NET, 'chained': True, 'ipam': ipam}]})
 
@@ -164,6 +164,14 @@ class Asked(Case):
         self.assertIn('unsupported CNI result version "1.1.0"', said)
         with open(f'{self.dir}/plugin.log', encoding='utf-8') as f:
             self.assertRegex(f.read(), r'recorded 10\.91\..*\n.*INVOKED DEL')
+        self.assertEqual(rows(), [])
+
+    def test_a_version_that_the_first_plugin_does_not_know(self):
+        """podman asks for that before anything is done."""
+        self.network('newer', 'ipam-podman1', '10.93.0.0/16', version='1.1.0')
+        said = self.podman.start('one', 'newer', status=125)
+        self.assertIn('plugin bridge does not support config version \\"1.1.0\\"', said)
+        self.assertIn('network not found', said)
         self.assertEqual(rows(), [])
 
 
