@@ -52,10 +52,11 @@ SELECT count(*) = 1 AS there
  WHERE c.oid = to_regclass('public.ips') AND c.relkind = 'r' \gset
 \if :there
 
--- One of several runs makes the index; nobody waits for it, since it would wait for them. An index that is not valid
+-- One of several runs does it. The others do not wait: to make the index is to wait for them. An index that is not valid
 -- was interrupted.
 SELECT pg_try_advisory_lock(6910067, 2) AS mine \gset
-SELECT :'mine' AND indexrelid IS NULL AS missing, :'mine' AND NOT coalesce(indisvalid, true) AS broken
+\if :mine
+SELECT indexrelid IS NULL AS missing, NOT coalesce(indisvalid, true) AS broken
   FROM (SELECT to_regclass('public.ips_host') AS oid) AS i
   LEFT JOIN pg_index ON indexrelid = i.oid \gset
 \if :broken
@@ -65,10 +66,10 @@ DROP INDEX CONCURRENTLY public.ips_host;
 \if :missing
 CREATE INDEX CONCURRENTLY ips_host ON public.ips (network, host_id, pod_id, interface);
 \endif
-SELECT pg_advisory_unlock_all() \g /dev/null
 
 -- Rows that are locked are left alone: whoever holds them confirms or releases them. Each five thousand are a transaction
--- of their own, in which nobody plants anything. (To write as the owner would not do: a trigger can leave that role again.)
+-- of their own, in which nobody plants anything; the plugins write all the same. (To write as the owner would not do: a
+-- trigger can leave that role again.)
 DO $$
 DECLARE
 	done    bigint := 0;
@@ -76,7 +77,7 @@ DECLARE
 	applied timestamptz;
 BEGIN
 	LOOP
-		LOCK TABLE ONLY public.ips, ONLY public.ips_schema IN ROW EXCLUSIVE MODE;
+		LOCK TABLE ONLY public.ips_schema, ONLY public.ips IN SHARE UPDATE EXCLUSIVE MODE;
 		PERFORM pg_temp.refuse_planted('public.ips'::regclass);
 		IF done = 0 THEN
 			PERFORM pg_temp.refuse_planted('public.ips_schema'::regclass);
@@ -94,5 +95,7 @@ BEGIN
 	END LOOP;
 END
 $$;
+SELECT pg_advisory_unlock_all() \g /dev/null
+\endif
 \endif
 RESET ALL;

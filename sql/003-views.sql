@@ -4,7 +4,8 @@
 \ir parts/begin.sql
 SELECT NOT EXISTS (SELECT FROM public.ips_schema WHERE version >= 3) AS missing \gset
 \if :missing
-LOCK TABLE ONLY public.ips IN SHARE UPDATE EXCLUSIVE MODE;
+-- The table is not locked, since nothing is read from it here. Who waits for it while another run makes the index of
+-- migration 2, which waits for all that have a snapshot, is in its way.
 SELECT pg_temp.refuse_planted('public.ips'::regclass) \g /dev/null
 \ir parts/views.sql
 INSERT INTO public.ips_schema (version, works_with) VALUES (3, 1);

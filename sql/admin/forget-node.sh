@@ -39,7 +39,7 @@ sql() {
 			BEGIN ISOLATION LEVEL $1;
 			\\if :more_rights
 			\\if :is_table
-			LOCK TABLE ONLY public.ips IN ROW EXCLUSIVE MODE;
+			LOCK TABLE ONLY public.ips IN SHARE UPDATE EXCLUSIVE MODE;
 			\\endif
 			\\i :judge
 			SELECT pg_temp.refuse_planted(to_regclass('public.ips')) \\g /dev/null

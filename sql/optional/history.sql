@@ -16,6 +16,9 @@ SELECT NOT EXISTS (SELECT FROM pg_trigger
                       AND tgargs = convert_to(:'days', 'UTF8') || '\x00'::bytea) AS other,
        EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'public.ips'::regclass AND tgname = 'ips_history') AS there \gset
 SELECT pg_temp.lock_tables('public.ips') WHERE :'other' AND (:'there' OR NOT :'off') \g /dev/null
+SELECT 'LOCK TABLE ONLY public.ips_history IN SHARE UPDATE EXCLUSIVE MODE'
+  FROM pg_class
+ WHERE oid = to_regclass('public.ips_history') AND relkind = 'r' \gexec
 SELECT pg_temp.refuse_planted(to_regclass('public.' || name)) FROM unnest('{ips,ips_history}'::text[]) AS name \g /dev/null
 
 DROP FUNCTION IF EXISTS public.who_had(inet, timestamptz, text);

@@ -14,7 +14,8 @@ SET LOCAL lock_timeout = '10min';
 -- All migrations share this key (the letters "ips").
 SELECT pg_advisory_xact_lock(6910067) AS locked \gset
 
--- Nobody plants anything in the list of migrations while it is read and written; the plugins read it all the same.
+-- Nobody plants anything in the list of migrations while it is read and written, statistics with an expression neither; the
+-- plugins read it all the same.
 \ir judge.sql
 SELECT format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', oid::regclass)
   FROM pg_class

@@ -35,9 +35,9 @@ SELECT format('ALTER DATABASE %I OWNER TO ipam_owner', datname)
  WHERE datname = current_database() AND :'lord' AND (rolname = 'cni' OR rolsuper AND NOT :'shared') \gexec
 
 -- What role cni owns goes to ipam_owner, and so do tables that migrations made as somebody else. Nobody plants anything in
--- them between the judgement and the hand-over.
+-- them between the judgement and the hand-over. The list of migrations is locked before the table, as migrations do it.
 CREATE TEMPORARY VIEW handed_over AS
-SELECT c.oid
+SELECT c.oid, c.relname
   FROM pg_class AS c
   JOIN pg_roles AS r ON r.oid = relowner AND rolname <> 'ipam_owner'
  WHERE relkind IN ('r', 'p')
@@ -46,7 +46,7 @@ SELECT c.oid
            AND c.oid IN (to_regclass('public.ips'), to_regclass('public.ips_schema'),
                          to_regclass('public.ips_rejected'), to_regclass('public.ips_history'),
                          to_regclass('public.ips_go_demo')));
-SELECT pg_temp.lock_tables(VARIADIC array_agg(oid::regclass)) FROM handed_over HAVING count(*) > 0 \g /dev/null
+SELECT pg_temp.lock_tables(VARIADIC array_agg(oid::regclass ORDER BY relname DESC)) FROM handed_over HAVING count(*) > 0 \g /dev/null
 SELECT pg_temp.refuse('role cni owns what is never handed on', array_agg(what), array_agg(remedy))
   FROM pg_temp.not_handed_on() WHERE NOT :'mighty' \g /dev/null
 SELECT pg_temp.refuse_planted(to_regclass('public.' || name))

@@ -3,6 +3,9 @@ PostgreSQL's server programs and psql."""
 import glob
 import os
 import re
+import shutil
+import subprocess
+import tempfile
 
 import empty_database
 import pg
@@ -188,6 +191,53 @@ class Planted(privileges.Provision):
                                      GRANT EXECUTE ON FUNCTION public.more() TO PUBLIC; ALTER FUNCTION public.more() OWNER TO {owner}""")
                 self.is_refused(self.provision, 'REVOKE EXECUTE ON ROUTINE public.more() FROM PUBLIC, cni')
                 self.may()
+
+
+class Locked(privileges.Provision):
+    """Between the judgement and what follows nobody plants even what a weak lock is enough for. The plugin writes all the same."""
+
+    WEAK = ['CREATE INDEX CONCURRENTLY i ON public.{} ((id + public.grab()))', 'CREATE TABLE public.child () INHERITS (public.{})',
+            'CREATE STATISTICS public.s ON (id + public.grab()), id FROM public.{}']
+    JUDGED = 'FROM pg_temp.planted_in_ours(rel)\n'
+    WAIT = f"{JUDGED[:-1]}; SELECT pg_advisory_xact_lock_shared(1) WHERE rel = to_regclass('public.{{}}')\n"
+
+    def pausing(self, table):
+        """A copy of the scripts in which the judgement of a table waits at its end, for an advisory lock."""
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        shutil.copytree(os.path.dirname(pg.MIGRATE), folder, dirs_exist_ok=True)
+        path = os.path.join(folder, 'parts', 'judge.sql')
+        with open(path, encoding='utf-8') as f:
+            text = f.read()
+        self.assertEqual(text.count(self.JUDGED), 1)
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(text.replace(self.JUDGED, self.WAIT.format(table)))
+        return folder
+
+    def test_whatever_is_judged_and_then_read(self):
+        self.provision(IPAM_HISTORY='30')
+        self.server.psql(f"""ALTER TABLE ips OWNER TO cni; ALTER TABLE ips_history OWNER TO cni; GRANT ALL ON ips_history TO ipam_owner;
+            GRANT CREATE ON SCHEMA public TO cni; {IMMUTABLE}; ALTER FUNCTION grab() OWNER TO cni""")
+        psql = ['psql', '-X', '-q', '-d', self.server.conninfo('ipam')]
+        for table, script in (('ips', [*psql, '-f', '{}/002-machine.sql']),
+                              ('ips', [*psql, '-f', '{}/003-views.sql', '-f', '{}/parts/sequence.sql']),
+                              ('ips', ['{}/admin/forget-node.sh', '--dry-run', self.server.conninfo('ipam'), 'h']),
+                              ('ips_history', [*psql, '-v', 'days=30', '-f', '{}/optional/history.sql'])):
+            with self.subTest(script[-1]):
+                folder = self.pausing(table)
+                holder = self.server.session('SELECT pg_advisory_lock(1)')
+                self.wait_for("SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND granted")
+                with subprocess.Popen([word.replace('{}', folder) for word in script], env=pg.clean_env(),
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+                    try:
+                        self.wait_for("SELECT count(*) = 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = 1 AND NOT granted")
+                        for sql in self.WEAK:
+                            if 'STATISTICS' not in sql or self.major() >= 14:
+                                self.refused("SET lock_timeout = '200ms'; " + sql.format(table), '55P03', user='cni', password='cni')
+                        for sql in privileges.ALLOWED:
+                            self.server.psql("SET lock_timeout = '200ms'; " + sql, user='cni', password='cni')
+                    finally:
+                        holder.communicate()
 
 
 class Members(privileges.Provision):
