@@ -166,11 +166,14 @@ class Upgrade(empty_database.Database):
         """It waits for them: one of the two would be ended as a deadlock."""
         self.rows(100)
         self.migrate()
-        self.server.psql("DELETE FROM ips_schema WHERE version > 2; UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ips_host'::regclass")
-        writer = self.server.session("BEGIN; INSERT INTO ips (network, node, pod_id, interface, ip) VALUES ('w', 'n', 'p', 'eth0', '10.0.0.1')")
+        self.server.psql("DELETE FROM ips_schema WHERE version > 2;"
+                         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ips_host'::regclass")
+        writer = self.server.session("BEGIN; INSERT INTO ips (network, node, pod_id, interface, ip) "
+                                     "VALUES ('w', 'n', 'p', 'eth0', '10.0.0.1')")
         self.wait_for("SELECT count(*) > 0 FROM pg_locks WHERE relation = 'ips'::regclass AND pid <> pg_backend_pid()")
         first = self.start()
-        self.wait_for("SELECT count(*) > 0 FROM pg_stat_activity WHERE query ~ '^(DROP|CREATE) INDEX CONCURRENTLY' AND wait_event_type = 'Lock'")
+        self.wait_for("SELECT count(*) > 0 FROM pg_stat_activity "
+                      "WHERE query ~ '^(DROP|CREATE) INDEX CONCURRENTLY' AND wait_event_type = 'Lock'")
         self.ended(*(self.start() for _ in range(3)))
         self.assertIsNone(first.poll())
         writer.communicate('ROLLBACK;\n', timeout=20)
