@@ -214,14 +214,14 @@ static void take_answer(struct db_hosts *hosts, struct name *name)
 
 size_t hosts_known(struct db_hosts *hosts, size_t besides, const struct deadline *d)
 {
-	static const struct deadline now = { .end = 0, .stdout_fd = -1, .signal_fd = -1 };
 	struct names *names = hosts->names;
 	struct epoll_event event;
 
 	while (names->n_open) {
 		bool all = start_all(hosts), enough = hosts->n > besides;
-		struct deadline turn = all ? *d : deadline_sub(d, START_AGAIN);
-		enum wait_result ready = deadline_wait(enough ? &now : &turn, names->epoll, POLLIN);
+		double most = enough ? 0 : all ? deadline_left(d) : START_AGAIN;
+		struct deadline turn = deadline_sub(d, most);
+		enum wait_result ready = deadline_wait(&turn, names->epoll, POLLIN);
 
 		if (ready == WAIT_READY && epoll_wait(names->epoll, &event, 1, 0) == 1) {
 			take_answer(hosts, event.data.ptr);
