@@ -23,6 +23,8 @@ PASSWORD, NETWORK = 'node/etc/ipam-status-cni/pgpass', f'node/etc/net.d/{kuberne
 
 
 class Installer(unittest.TestCase):
+    limit = 60
+
     def setUp(self):
         if not os.path.exists(runtimes.BUSYBOX):
             self.skipTest('busybox-static is not installed')
@@ -51,8 +53,8 @@ class Installer(unittest.TestCase):
 
     def run_script(self, *arguments):
         """Starts it in its image. It ends as its pod does, by SIGTERM, and at once."""
-        process = subprocess.Popen(['chroot', self.root, '/install.sh', *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                   cwd='/', env={'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'NETWORK': 'pods'})
+        process = subprocess.Popen(['chroot', self.root, *kubernetes.entrypoint(), *arguments], stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True, cwd='/', env={'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'NETWORK': 'pods'})
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait, 10)
         self.addCleanup(process.terminate)

@@ -207,7 +207,7 @@ class Cluster:
         """What pods run. The installer's is made as examples/kubernetes/Containerfile says, under the name that the example has."""
         base, installer = runtimes.rootfs(f'{DIR}/base'), kubernetes.installer(f'{DIR}/installer')
         for name, folder, command in (('localhost/pause:1', base, ('/bin/sleep', '1000000')), ('localhost/sleep:1', base, ('/bin/sleep', '1000000')),
-                                      ('registry.example/ipam-status-cni:1', installer, ('/install.sh',))):
+                                      ('registry.example/ipam-status-cni:1', installer, kubernetes.entrypoint())):
             archive = runtimes.image(f'{DIR}/image.tar', name, folder, *command)
             self.node.run('ctr', '-n', 'k8s.io', 'images', 'import', archive)
 

@@ -12,16 +12,38 @@ FOLDER = os.path.join(pg.ROOT, 'examples', 'kubernetes')
 CONFLIST = '10-pods.conflist'
 
 
+def containerfile():
+    """The instructions of the image: (name, the rest of the line)."""
+    with open(f'{FOLDER}/Containerfile', encoding='utf-8') as f:
+        return [tuple(line.split(None, 1)) for line in f.read().splitlines() if line and not line.startswith('#')]
+
+
+def entrypoint():
+    """What the image runs, as a list."""
+    last, = [json.loads(rest) for name, rest in containerfile() if name == 'ENTRYPOINT']
+    return last
+
+
 def installer(folder):
-    """The root file system that the Containerfile describes."""
+    """The root file system that the Containerfile describes, with the executables that are tested. Its base is a busybox, too."""
     runtimes.rootfs(folder)
     for applet in ('chmod', 'cmp', 'cp', 'mkdir', 'mv', 'rm'):
         os.symlink('busybox', f'{folder}/bin/{applet}')
-    os.mkdir(f'{folder}/plugins')
-    for name in (plugin.NET, plugin.IPAM):
-        shutil.copy(f'{plugin.BINDIR}/{name}', f'{folder}/plugins')
-    shutil.copy(f'{FOLDER}/install.sh', folder)
+    for name, rest in containerfile():
+        if name == 'COPY':
+            *sources, to = rest.split()
+            copy(sources, f'{folder}{to}')
+        elif name not in ('FROM', 'ENTRYPOINT'):
+            raise AssertionError(f'Containerfile: {name} is not known here')
     return folder
+
+
+def copy(sources, to):
+    """COPY: into a folder where the name ends with a slash. Paths are those of the project."""
+    os.makedirs(os.path.dirname(to), exist_ok=True)
+    for source in sources:
+        path, name = os.path.split(source)
+        shutil.copy(os.path.join(plugin.BINDIR if path == 'plugins/bin' else os.path.join(pg.ROOT, path), name), to)
 
 
 def manifest():
