@@ -21,3 +21,4 @@ SELECT format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', oid::regclass
   FROM pg_class
  WHERE oid = to_regclass('public.ips_schema') AND relkind = 'r' \gexec
 SELECT pg_temp.refuse_planted(to_regclass('public.ips_schema')) \g /dev/null
+SELECT pg_temp.refuse_beside() \g /dev/null

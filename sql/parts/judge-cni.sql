@@ -1,20 +1,22 @@
 -- What role cni has in a database, from the catalogs. Needs judge.sql.
 
--- What it owns. Temporary objects end with its session, default privileges are none but its own.
+-- What it owns there, and the database itself. Temporary objects end with its session, default privileges are none but its
+-- own.
 CREATE OR REPLACE FUNCTION pg_temp.owned_by_cni() RETURNS TABLE (classid oid, objid oid, type text, identity text)
 	LANGUAGE sql STABLE SET search_path = pg_catalog
 AS $$
 	SELECT s.classid, s.objid, o.type, o.identity
 	  FROM pg_shdepend AS s
 	 CROSS JOIN pg_identify_object(s.classid, s.objid, 0) AS o
-	 WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+	  JOIN pg_database AS d ON d.datname = current_database()
+	 WHERE (s.dbid = d.oid OR s.dbid = 0 AND s.classid = 'pg_database'::regclass AND s.objid = d.oid)
 	   AND s.refclassid = 'pg_authid'::regclass AND s.refobjid = to_regrole('cni') AND s.deptype = 'o'
 	   AND s.classid <> 'pg_default_acl'::regclass AND coalesce(o.schema, '') !~ '^pg_(toast_)?temp'
 	 ORDER BY s.objid DESC  -- what depends on something else is younger
 $$;
 
--- What of that is never handed on to another owner, since it could run as that one: everything but schemas, sequences,
--- and tables in which nothing is planted. The views of the migrations are made anew.
+-- What of that is never handed on to another owner, since it could run as that one: everything but the database,
+-- schemas, sequences, and tables in which nothing is planted. The views of the migrations are made anew.
 CREATE OR REPLACE FUNCTION pg_temp.not_handed_on() RETURNS TABLE (what text, remedy text)
 	LANGUAGE sql STABLE SET search_path = pg_catalog
 AS $$
@@ -22,7 +24,7 @@ AS $$
 	       CASE o.type WHEN 'large object' THEN format('SELECT lo_unlink(%s)', o.objid)
 	                   ELSE format('DROP %s %s', upper(replace(o.type, '-', ' ')), o.identity) END
 	  FROM pg_temp.owned_by_cni() AS o
-	 WHERE o.type NOT IN ('schema', 'table', 'sequence')
+	 WHERE o.type NOT IN ('database', 'schema', 'table', 'sequence')
 	   AND o.identity NOT IN ('public.ips_allocations', 'public.ips_counts', 'public.who_has(inet,text)',
 	                          'public.who_has(pg_catalog.inet,pg_catalog.text)')
 	UNION ALL

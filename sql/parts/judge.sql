@@ -111,6 +111,23 @@ AS $$
 	  FROM pg_temp.planted_in_ours(rel)
 $$;
 
+-- Ends the transaction if a routine stands beside those that people are told to ask, which a call of theirs could mean, or
+-- in the place of one and belongs to whom no table of ours may belong to.
+CREATE OR REPLACE FUNCTION pg_temp.refuse_beside() RETURNS void
+	LANGUAGE sql SET search_path = pg_catalog
+AS $$
+	SELECT pg_temp.refuse('who asks for the holder of an address would run somebody''s code',
+	                      array_agg(format('%s belongs to %I', p.oid::regprocedure, rolname)),
+	                      array_agg(format('DROP ROUTINE %s', p.oid::regprocedure)))
+	  FROM pg_proc AS p
+	  JOIN pg_roles AS r ON r.oid = proowner
+	  JOIN pg_database ON datname = current_database()
+	 WHERE pronamespace = to_regnamespace('public') AND proname IN ('who_has', 'who_had')
+	   AND (p.oid NOT IN (coalesce(to_regprocedure('public.who_has(inet,text)'), 0),
+	                      coalesce(to_regprocedure('public.who_had(inet,timestamptz,text)'), 0))
+	        OR NOT rolsuper AND rolname NOT IN (current_user, 'cni', 'ipam_owner') AND proowner <> datdba)
+$$;
+
 -- Locks tables against everybody. It tries for up to ten minutes, since a wait in a lock's queue makes all others wait
 -- behind it: each time long enough for the server to cancel its own vacuum (deadlock_timeout, a second).
 CREATE OR REPLACE FUNCTION pg_temp.lock_tables(VARIADIC tables regclass[]) RETURNS void

@@ -14,4 +14,5 @@ SELECT pg_temp.refuse('role cni has another one''s rights', array_agg(what), arr
 \endif
 SELECT pg_temp.refuse_planted(to_regclass('public.' || name))
   FROM unnest('{ips,ips_schema,ips_rejected,ips_history}'::text[]) AS name \g /dev/null
+SELECT pg_temp.refuse_beside() \g /dev/null
 ROLLBACK;

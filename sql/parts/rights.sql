@@ -93,10 +93,13 @@ SELECT format('REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_
               CASE WHEN NOT :'shared' THEN ', PUBLIC' END)
  WHERE :'super' \gexec
 
-SELECT pg_temp.refuse('role cni still owns something', array_agg(format('%s %s', type, identity)), '{REASSIGN OWNED BY cni TO ipam_owner}')
+SELECT pg_temp.refuse('role cni still owns something', array_agg(format('%s %s', type, identity)),
+                      array_agg(CASE type WHEN 'database' THEN format('ALTER DATABASE %s OWNER TO ipam_owner', identity)
+                                     ELSE 'REASSIGN OWNED BY cni TO ipam_owner' END))
   FROM pg_temp.owned_by_cni() WHERE NOT :'mighty' \g /dev/null
 SELECT pg_temp.refuse('role cni has another one''s rights', array_agg(what), array_agg(remedy))
   FROM pg_temp.run_as_more() WHERE NOT :'mighty' \g /dev/null
+SELECT pg_temp.refuse_beside() \g /dev/null
 
 -- What is left as it is, or could not be done: a line each.
 SELECT format('database "%s" belongs to "%s": left as it is', datname, rolname)

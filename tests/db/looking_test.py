@@ -1,5 +1,6 @@
 """The questions of sql/README.md, "Looking": each is asked as it stands there, of a table whose answers are known, by a
 member of ipam_reader; and what frees an address by hand. Needs PostgreSQL's server programs and psql."""
+import itertools
 import os
 import re
 
@@ -60,6 +61,15 @@ class Looking(privileges.Provision):
             with self.subTest(question):
                 found = self.ask(question)
                 self.assertEqual(found if 'ORDER BY' in question else sorted(found, key=str), answer)
+
+    def test_no_planted_operator_is_meant(self):
+        """One that matches exactly is preferred to the server's own that needs a cast."""
+        types = 'int', 'bigint', 'float8', 'numeric'
+        for left, right in itertools.product(types, types):
+            self.server.psql(f"CREATE FUNCTION grab({left}, {right}) RETURNS float8 LANGUAGE plpgsql AS 'BEGIN RAISE ''planted''; END';" + ';'.join(
+                f'CREATE OPERATOR public.{name} (FUNCTION = grab, LEFTARG = {left}, RIGHTARG = {right})' for name in '^*/-'))
+        for question, answer in zip(self.questions, ANSWERS):
+            self.assertEqual(len(self.ask(question)), len(answer))
 
     def test_how_full_a_small_subnet_is(self):
         full = self.questions[-1]

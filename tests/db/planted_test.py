@@ -183,6 +183,19 @@ class Planted(privileges.Provision):
             self.assertEqual(done.returncode, 1)
             self.assertIn('public.ips_schema belongs to mallory', done.stderr)
 
+    def test_what_stands_beside_the_functions_that_people_ask(self):
+        """Where everybody may create in public: an unknown constant is rather a text than an address."""
+        self.provision()
+        beside = ['who_has(text)', 'who_has(inet)', 'who_had(text,timestamp with time zone)',
+                  'who_had(inet,timestamp with time zone,text)']
+        for call in (self.migrate, self.provision):
+            with self.subTest(call):
+                self.server.psql('GRANT CREATE ON SCHEMA public TO PUBLIC')
+                self.server.psql('SET ROLE mallory; CREATE PROCEDURE public.who_had() LANGUAGE sql AS $$SELECT 1$$;' + ';'.join(
+                    f'CREATE FUNCTION public.{name} RETURNS int LANGUAGE sql AS $$SELECT 1$$' for name in beside))
+                self.is_refused(call, 'DROP ROUTINE public.who_had()', *(f'DROP ROUTINE public.{name}' for name in beside))
+        self.assertEqual(self.server.psql("SELECT proowner::regrole FROM pg_proc WHERE proname ~ '^who_ha'"), [['ipam_owner']])
+
     def test_a_function_that_runs_as_the_owner_or_a_superuser_is_refused(self):
         self.provision()
         for owner in ('ipam_owner', 'postgres'):
@@ -355,6 +368,19 @@ class NoSuperuser(privileges.Provision):
         self.assertIn('database "fleet" belongs to "master"', done.stderr)
         self.server.psql(privileges.ALLOWED[1], user='cni', password='cni', dbname='fleet')
         self.server.psql('DROP DATABASE fleet WITH (FORCE)', dbname='postgres')
+
+    def test_a_database_that_role_cni_owns_needs_its_owner_or_a_superuser(self):
+        self.provision(check=False)
+        self.server.psql('REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT USAGE, CREATE ON SCHEMA public TO ipam_owner;'
+                         'ALTER DATABASE ipam OWNER TO cni; GRANT TEMPORARY ON DATABASE ipam TO PUBLIC')
+        done = self.provision(check=False)
+        self.assertEqual(done.returncode, 1)
+        mending = 'ALTER DATABASE ipam OWNER TO ipam_owner;'
+        self.assertIn(mending, done.stderr)
+        self.server.psql(mending)
+        self.assertIn('ready for the plugin', self.provision().stdout)
+        self.server.psql('REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC')
+        self.may()
 
     def test_a_role_that_may_do_too_much_needs_a_superuser(self):
         self.server.psql('CREATE ROLE cni REPLICATION', dbname='postgres')
