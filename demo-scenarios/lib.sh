@@ -92,7 +92,7 @@ cached_attachments() {
 	local id=$1 file
 	needs jq
 	as_root test -d "$CNI_CACHE" || return 0
-	as_root find "$CNI_CACHE" -maxdepth 1 -type f -name "*-$id-*" | while IFS= read -r file; do
+	as_root find -H "$CNI_CACHE" -maxdepth 1 -type f -name "*-$id-*" | while IFS= read -r file; do
 		as_root cat "$file" </dev/null |	# sudo would read the list of files
 			jq -r --arg id "$id" 'select(.containerId == $id) | "\(.networkName) \(.ifName)"'
 	done

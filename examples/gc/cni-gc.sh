@@ -12,7 +12,7 @@
 #
 # --dry-run changes nothing and says what would be freed. It cannot name what is recorded for attachments that have no file.
 #
-# Run it as root, in the host's own namespaces, with all folders in which files of the network can be; not for a
+# Run it as root, in the host's own namespaces, with all folders in which files of the network can be, mounted; not for a
 # network of a runtime that sends GC itself (CRI-O). Needs jq. The network's newest file is the one whose configuration counts.
 #
 #   variable   default                  meaning
@@ -49,17 +49,29 @@ die() {
 	exit 1
 }
 
+# Whether nothing has this path. A link that leads nowhere is something: its disk may not be mounted.
+is_absent() {
+	local said
+	said=$(stat -- "$1" 2>&1) && return 1
+	[[ $said == *': No such file or directory' ]]
+}
+
 # Prints the paths of all files in the folders of CACHE, the oldest first, each ended by a NUL.
 cache_files() {
-	local folder folders found=()
+	local folder folders path found=()
 	IFS=: read -ra folders <<<"${CACHE:-$KNOWN_CACHES}"
 	for folder in "${folders[@]}"; do
 		[[ -d $folder || ! ${CACHE:-} ]] || die "there is no $folder: nothing is freed"
-		[[ ! -d $folder ]] || found+=("$folder")
-		[[ ! -d $folder/results ]] || found+=("$folder/results")
+		for path in "$folder" "$folder/results"; do
+			if [[ -d $path ]]; then
+				found+=("$path")
+			elif ! is_absent "$path"; then
+				die "$path is no folder, or leads to none: nothing is freed"
+			fi
+		done
 	done
 	((${#found[@]} > 0)) || die "there is no folder of libcni's files (CACHE): nothing is freed"
-	find "${found[@]}" -mindepth 1 -maxdepth 1 -name '*-*-*' -printf '%T@ %p\0' | sort -zn | cut -zd' ' -f2-
+	find -H "${found[@]}" -mindepth 1 -maxdepth 1 -name '*-*-*' -printf '%T@ %p\0' | sort -zn | cut -zd' ' -f2-
 }
 
 # Prints of one file: network, attachment (JSON), words for people, ipam objects (JSON; null where the configuration
@@ -86,15 +98,13 @@ read_file() {
 # Whether nothing is at a path, for certain: its folder is there (a missing one may be where this process
 # does not see it), and says so.
 is_gone() {
-	local folder=${1%/*} said
+	local folder=${1%/*}
 	[[ $1 == /*/* ]] || return 1
 	if [[ $1 =~ ^/proc/[0-9]+/ ]]; then
 		[[ $(readlink /proc/self/ns/pid) == "$ALL_PROCESSES" ]] || return 1
 		folder=/proc/1/ns
 	fi
-	[[ -d $folder ]] || return 1
-	said=$(stat -- "$1" 2>&1) && return 1
-	[[ $said == *': No such file or directory' ]]
+	[[ -d $folder ]] && is_absent "$1"
 }
 
 # Whether all of these network namespaces are gone. Not knowing of any is not knowing.

@@ -86,6 +86,9 @@ files=() known=''
 for folder in "${folders[@]}"; do
 	[[ -d $folder || ! ${CACHE:-} ]] || die "there is no $folder"
 	[[ ! -d $folder ]] || known=1
+	for path in "$folder" "$folder/results"; do
+		[[ -d $path || ! (-e $path || -L $path) ]] || die "$path is no folder, or leads to none"
+	done
 	files+=("$folder"/*-*-* "$folder"/results/*-*-*)
 done
 [[ -n $known ]] || die "there is no folder of libcni's files (CACHE)"

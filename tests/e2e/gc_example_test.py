@@ -207,6 +207,25 @@ class Kept(Case):
         for cache in ('nowhere', 'cache:nowhere'):
             self.assertIn('nothing is freed', self.nothing_is_freed(CACHE=f'{self.dir}/{cache}'))
 
+    def behind_a_link(self, link):
+        """Another folder has a file of the network, so the network is known."""
+        cache, multus = os.path.join(self.dir, 'cache'), os.path.join(self.dir, 'multus')
+        os.mkdir(multus)
+        os.rename(f'{cache}/{NET}-dead-eth0', f'{multus}/{NET}-dead-eth0')
+        os.rename(cache, os.path.join(self.dir, 'files'))
+        os.makedirs(os.path.join(self.dir, os.path.dirname(link)), exist_ok=True)
+        os.symlink(os.path.join(self.dir, 'disk'), os.path.join(self.dir, link))
+        self.assertIn('nothing is freed', self.nothing_is_freed(CACHE=f'{cache}:{multus}'))
+        os.rename(os.path.join(self.dir, 'files'), os.path.join(self.dir, 'disk'))
+        self.assertIn('still there: 1', self.gc(CACHE=f'{cache}:{multus}'))
+        self.assertEqual(self.held(), ['live'])
+
+    def test_behind_a_link_to_another_disk_which_is_not_mounted_at_first(self):
+        self.behind_a_link('cache')
+
+    def test_behind_such_a_link_in_the_place_of_the_results(self):
+        self.behind_a_link('cache/results')
+
     def test_of_a_network_of_which_no_file_is_known(self):
         os.mkdir(os.path.join(self.dir, 'elsewhere'))
         for cache in ('netns', 'elsewhere'):

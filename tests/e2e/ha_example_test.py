@@ -140,6 +140,17 @@ class Forgotten(Case):
         self.file('another/no-file', '{')
         self.assertEqual([line.rsplit(': ', 1)[1] for line in self.find(1)], ['is not what libcni writes'] * 2)
 
+    def test_a_link_to_a_disk_that_is_not_mounted(self):
+        """Nothing that is missing would be found there."""
+        results = os.path.join(self.dir, 'another', 'results')
+        os.rename(results, results + '.away')
+        os.symlink('disk', results)
+        self.assertEqual(self.find(1), [])
+        os.rename(results + '.away', os.path.join(self.dir, 'another', 'disk'))
+        self.forget('10.0.0.2')
+        self.forget('10.0.0.3')
+        self.assertGreaterEqual(len(self.find(1)), 1)
+
     def test_wrong_usage(self):
         self.find(2, '--all')
         self.find(2, '--record', 'more')
