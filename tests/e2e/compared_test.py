@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the front page says of other plugins, a test for each row: the upstream host-local and static beside ours. Needs a
+"""What the front page says of other plugins, a test for each row: the upstream host-local and static beside ours. Needs root, a
 PostgreSQL server's programs and Go (or plugins/upstream). Not run with sanitizers."""
 import os
 import tempfile
@@ -10,9 +10,11 @@ import plugin
 import plugin_case
 import tap
 import upstream
+from plugin_case import elsewhere
 
 RANGE = [[{'subnet': '10.5.0.0/30'}]]   # with room for one address beside the gateway
 ONLY = '10.5.0.2/30'
+NEXT_BOOT = '11111111-2222-3333-4444-555555555555'
 
 
 class Compared(plugin_case.PluginCase):
@@ -53,10 +55,13 @@ class Compared(plugin_case.PluginCase):
             given = self.add(ask, 'a') + self.add(ask, 'b', host='two')
             self.assertEqual(given, [ONLY, ONLY] if said == 'the same for both' else [ONLY])
 
-    def test_the_same_container_again(self):
+    def test_the_same_container_after_a_reboot(self):
+        """What is on disk and in the database stays; the kernel's boot id and clock are new, and no DEL has come."""
         for said, ask in self.row('the same container after a reboot', 'refused', 'its address', 'its address'):
             self.assertEqual(self.add(ask, 'a'), [ONLY])
-            self.assertEqual(self.add(ask, 'a'), [ONLY] if said == 'its address' else [])
+            self.change("created_on = now() - interval '1 day'")
+            self.assertEqual(self.add(ask, 'a', through=elsewhere(boot_id=NEXT_BOOT, up=60)), [ONLY] if said == 'its address' else [])
+        self.assertEqual(self.rows('boot_id, pod_id'), [(NEXT_BOOT, 'a')])
 
     def test_status_of_a_full_range(self):
         for said, ask in self.row('`STATUS` where no address is left', 'success', 'success', 'error 50'):
