@@ -1,5 +1,5 @@
 -- The owner and the rights, in one transaction, so that hosts at work notice nothing. At its end it is asserted that
--- role cni owns nothing and can run nothing with more rights than its own.
+-- role cni owns nothing, may create no schema, and can run nothing with more rights than its own.
 \set ON_ERROR_STOP on
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL search_path = pg_catalog;
@@ -97,6 +97,10 @@ SELECT pg_temp.refuse('role cni still owns something', array_agg(format('%s %s',
                       array_agg(CASE type WHEN 'database' THEN format('ALTER DATABASE %s OWNER TO ipam_owner', identity)
                                      ELSE 'REASSIGN OWNED BY cni TO ipam_owner' END))
   FROM pg_temp.owned_by_cni() WHERE NOT :'mighty' \g /dev/null
+SELECT pg_temp.refuse('role cni may create schemas', array[format('database %s', datname)],
+                      array[format('REVOKE CREATE ON DATABASE %I FROM PUBLIC, cni', datname)])
+  FROM pg_database
+ WHERE datname = current_database() AND has_database_privilege('cni', oid, 'CREATE') AND NOT :'mighty' \g /dev/null
 SELECT pg_temp.refuse('role cni has another one''s rights', array_agg(what), array_agg(remedy))
   FROM pg_temp.run_as_more() WHERE NOT :'mighty' \g /dev/null
 SELECT pg_temp.refuse_beside() \g /dev/null

@@ -382,6 +382,19 @@ class NoSuperuser(privileges.Provision):
         self.server.psql('REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC')
         self.may()
 
+    def test_one_in_which_it_may_create_needs_them_too(self):
+        self.provision(check=False)
+        self.server.psql('REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT USAGE, CREATE ON SCHEMA public TO ipam_owner;'
+                         'ALTER DATABASE ipam OWNER TO postgres; GRANT TEMPORARY ON DATABASE ipam TO PUBLIC')
+        for role in 'cni', 'PUBLIC':
+            self.server.psql(f'GRANT CREATE ON DATABASE ipam TO {role}')
+            done = self.provision(check=False)
+            self.assertEqual(done.returncode, 1)
+            mending = 'REVOKE CREATE ON DATABASE ipam FROM PUBLIC, cni;'
+            self.assertIn(mending, done.stderr)
+            self.server.psql(mending)
+            self.assertIn('ready for the plugin', self.provision().stdout)
+
     def test_a_role_that_may_do_too_much_needs_a_superuser(self):
         self.server.psql('CREATE ROLE cni REPLICATION', dbname='postgres')
         done = self.provision(check=False)
