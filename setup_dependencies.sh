@@ -292,6 +292,7 @@ get_source() {
 		fi
 		say "source of $1: $version is not to be had"
 	done
+	say "no source of $1 is to be had"
 	return 1
 }
 

@@ -86,6 +86,7 @@ class Setup(unittest.TestCase):
         self.assertEqual(rc, 0, said)
         self.assertIn('linking a program with them', said)
         self.assertIn('NO STATIC LIBRARIES', said)
+        self.assertNotIn('no source of', said)
         self.assertFalse(os.path.exists(f'{self.tree}/.deps/stamp'))
         self.assertIn('BUILD_LINK=\'"shared"\'', said_by('make', '-C', self.tree, '-n', 'all'))
 
@@ -101,6 +102,12 @@ class Setup(unittest.TestCase):
         _, said = self.setup(refused=self.version, listed='1.0-1')
         self.assertIn(f'source of libpq-dev: {self.version} is not to be had', said)
         self.assertIn(f'source of libpq-dev: {self.source} 1.0-1', said)
+
+    def test_a_source_that_the_mirror_lacks(self):
+        rc, said = self.setup(refused=self.version)
+        self.assertEqual(rc, 0, said)
+        self.assertIn('no source of libpq-dev is to be had\n', said)
+        self.assertIn('NO STATIC LIBRARIES', said)
 
 
 class Libpq(unittest.TestCase):
