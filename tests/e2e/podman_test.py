@@ -44,8 +44,21 @@ class Case(unittest.TestCase):
         self.dir = tempfile.mkdtemp(dir='/var/tmp')
         self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
         self.podman = runtimes.Podman(self.dir)
-        self.addCleanup(lambda: self.podman.run('rm', '-f', '-t', '0', '-a'))
+        self.addCleanup(self.end)
         self.network(NET, 'ipam-podman0', '10.91.0.0/16', 'fd00:91::/64')
+
+    def end(self):
+        """All containers, what conmon starts after each, and what podman has mounted: the folder can go."""
+        self.podman.run('rm', '-f', '-t', '0', '-a')
+        runtimes.wait_until(lambda: not runtimes.processes(self.dir), 30, 'podman has cleaned up')
+        self.unmount(f'{self.dir}/')
+
+    @staticmethod
+    def unmount(*below):
+        with open('/proc/mounts', encoding='utf-8') as f:
+            mounts = [line.split()[1] for line in f]
+        for mount in reversed([m for m in mounts if m.startswith(below)]):
+            subprocess.run(['umount', mount], check=True, timeout=10)
 
     def network(self, name, bridge, *subnets, version='1.0.0'):
         # A DEL is to be lost, which takes as long as a DEL may take.
@@ -108,10 +121,7 @@ class Asked(Case):
             for pid in runtimes.processes(name):
                 os.kill(pid, signal.SIGKILL)
             runtimes.wait_until(lambda name=name: not runtimes.processes(name), 10, f'{name} has ended')
-        with open('/proc/mounts', encoding='utf-8') as f:
-            mounts = [line.split()[1] for line in f]
-        for mount in reversed([m for m in mounts if m.startswith((f'{self.dir}/', '/run/netns/'))]):
-            subprocess.run(['umount', mount], check=True, timeout=10)
+        self.unmount(f'{self.dir}/', '/run/netns/')
         for pattern in (f'{self.dir}/run/*', f'{self.dir}/tmp/*', '/run/netns/*', '/run/runc/*', '/dev/shm/libpod*'):
             subprocess.run(['rm', '-rf', *glob.glob(pattern)], check=True, timeout=10)
         subprocess.run(['ip', 'link', 'delete', 'ipam-podman0'], check=True, timeout=10)
