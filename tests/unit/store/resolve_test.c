@@ -270,7 +270,7 @@ TEST(what_could_not_be_started_is_started_later)
 		no_epoll = n == 1 ? 0 : 2;
 		no_pipe = n;
 		hosts = asked("two,10.9.9.9,one");
-		assert_int_equal(hosts_known(&hosts, 0, &l), 1); /* without waiting */
+		assert_true(hosts_known(&hosts, 0, &l) > 0); /* without waiting */
 		assert_int_equal(hosts_known(&hosts, 3, &l), 4);
 		end(&hosts);
 	}
