@@ -61,6 +61,7 @@ PEER_TABLE = '''
 CREATE TABLE ips (id serial PRIMARY KEY, pod_id varchar(64) UNIQUE NOT NULL, interface varchar(16) NOT NULL,
                   ip varchar(128) UNIQUE NOT NULL, created_on timestamp DEFAULT now());
 GRANT ALL ON ips, ips_id_seq TO cni;
+ALTER ROLE cni IN DATABASE peer SET search_path = public;   -- provisioning has taken it from the role
 '''
 PEER_FILL = '''
 INSERT INTO ips (pod_id, interface, ip) SELECT 'gc-' || n, 'eth0', host('64.0.0.0'::inet + n) || '/16'
