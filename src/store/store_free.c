@@ -8,8 +8,8 @@
 
 /* ---- DEL ---- */
 
-/* By which rows of this machine under another name are found: NULL where nobody could tell, and
- * none is. */
+/* Finds what this machine recorded under another name. NULL finds nothing: where the machine is not
+ * known, its rows cannot be told from another's. */
 static const char *id_of_machine(const struct node *node)
 {
 	return *or_empty(node->machine_id) && *or_empty(node->machine) ? node->machine_id : NULL;
@@ -34,7 +34,7 @@ static const char DEL[] =
 	DELETE_ATTACHMENT
 	"RETURNING 'gone' AS kind, pg_catalog.host(ip) AS ip, pod_id, interface, pod_namespace, pod_name, " WARNINGS;
 
-/* The same after that found nothing, in case another server was asked: it says what stays, and writes. */
+/* Follows where that found nothing. It tries once more, since another server may answer now, says what stays, and writes. */
 static const char DEL_NOTHING[] =
 	"WITH gone AS ("
 	DELETE_ATTACHMENT
